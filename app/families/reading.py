@@ -1,0 +1,117 @@
+"""What every family needs while it reads an answer: places checked and clipped, labels filled in, problems kept.
+
+Nothing here raises on a model's text. A place that cannot be used is left out and named in `problems`; one that can
+be mended (swapped corners, a corner outside the picture) is mended and named.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from app.geometry import clipped, ordered, scaled
+from app.types import Annotation, Box, Frame, Parsed, Point, Request
+
+# More objects than anybody looks at; a model that repeats itself until its budget ends reaches it.
+MOST_OBJECTS = 1_000
+MOST_PROBLEMS = 20
+
+
+class Reading:
+    """One answer being read. `units` is the (width, height) of the whole picture in the numbers the answer uses."""
+
+    def __init__(self, request: Request, frame: Frame, units: tuple[float, float]):
+        self.request = request
+        self.size = frame.image_size
+        self.scale = (self.size[0] / units[0], self.size[1] / units[1])
+        self.annotations: list[Annotation] = []
+        self.spans: list[tuple[int, int]] = []
+        self.problems: dict[str, int] = {}  # each sentence once, with how often it was true
+
+    def problem(self, sentence: str) -> None:
+        if sentence in self.problems or len(self.problems) < MOST_PROBLEMS:
+            self.problems[sentence] = self.problems.get(sentence, 0) + 1
+
+    def add(self, annotation: Annotation, span: tuple[int, int]) -> None:
+        if len(self.annotations) < MOST_OBJECTS:
+            self.annotations.append(annotation)
+            self.spans.append(span)
+        else:
+            self.problem(f"only the first {MOST_OBJECTS:,} objects are kept")
+
+    def parsed(self, status: str) -> Parsed:
+        problems = (text if times == 1 else f"{text} ({times} times)" for text, times in self.problems.items())
+        return Parsed(tuple(self.annotations), status, tuple(problems), tuple(self.spans))
+
+    def label(self, written: str) -> str:
+        """The label as written, else what was asked for: an object without a label is still an object."""
+        if written:
+            return written
+        asked = asked_label(self.request)
+        self.problem(f"an object without a label is called {asked!r}")
+        return asked
+
+    def box(self, values: Sequence[float | None]) -> Box | None:
+        """Four numbers in the answer's units → a box in pixels inside the picture, or None with the reason noted."""
+        if len(values) != 4:
+            return self.problem(f"left out a box with {len(values)} numbers instead of 4")
+        box = self._pixels(values, "box")
+        if box is None:
+            return None
+        if ordered(box) != box:
+            self.problem("a box had its corners swapped")
+            box = ordered(box)
+        width, height = self.size
+        if box[0] > width or box[1] > height or box[2] < 0 or box[3] < 0:
+            return self.problem("left out a box that is wholly outside the picture")
+        inside = clipped(box, self.size)
+        if any(abs(a - b) > 1e-6 for a, b in zip(box, inside, strict=True)):
+            self.problem("a box reached out of the picture and was clipped")
+        return inside
+
+    def point(self, values: Sequence[float | None], name: str = "") -> Point | None:
+        """Two numbers in the answer's units → a point inside the picture, or None with the reason noted."""
+        if len(values) != 2:
+            return self.problem(f"left out a point with {len(values)} numbers instead of 2")
+        place = self._pixels(values, "point")
+        if place is None:
+            return None
+        x, y, *_ = clipped((*place, *place), self.size)
+        if abs(x - place[0]) > 1e-6 or abs(y - place[1]) > 1e-6:
+            self.problem("a point outside the picture was moved to its edge")
+        return Point(name, x, y)
+
+    def _pixels(self, values: Sequence[float | None], what: str) -> tuple[float, ...] | None:
+        if any(value is None for value in values):
+            return self.problem(f"left out a {what} with something that is no number")
+        pixels = scaled(tuple(values), self.scale)
+        if not all(math.isfinite(value) for value in pixels):
+            return self.problem(f"left out a {what} with an infinite or undefined number")
+        return pixels
+
+
+def asked_label(request: Request) -> str:
+    """What an object without a label is called: the one class that was asked for, the expression, else "object"."""
+    if request.task == "keypoints":
+        return request.caption or "person"
+    if len(request.names) == 1:
+        return request.names[0]
+    return request.caption if request.task in ("ground", "point") and request.caption else "object"
+
+
+def pointed(annotation: Annotation) -> tuple[tuple[float, float], ...]:
+    """Where an object is pointed at: its points that are there, else the middle of its box."""
+    points = tuple((point.x, point.y) for point in annotation.points if point.visibility != "absent")
+    if points or annotation.box is None:
+        return points
+    x1, y1, x2, y2 = annotation.box
+    return (((x1 + x2) / 2, (y1 + y2) / 2),)
+
+
+def counted(annotations: Sequence[Annotation], names: Sequence[str]) -> dict[str, int]:
+    """How many of each name there are. Raises ValueError for an object that nobody asked for: it would not count."""
+    counts = {name: 0 for name in names}
+    for annotation in annotations:
+        if annotation.label not in counts:
+            raise ValueError(f"cannot count {annotation.label!r}: it is not among the names {', '.join(names)}")
+        counts[annotation.label] += 1
+    return counts
