@@ -1,0 +1,1 @@
+"""The demo models: a drawn world (SCENES.md), two tiny checkpoints trained on it, and their measurement."""

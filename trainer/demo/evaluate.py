@@ -1,0 +1,122 @@
+"""Measures a demo model on scenes it never saw, through the product's own road: LocalModel, family, task score.
+
+Every scene is asked one question of each task below (keypoints where somebody stands). The combinations that training
+never drew or asked are allowed, and counted apart as well. Figures are plain means over answers, but for detection,
+whose F1 is over all boxes of all scenes.
+"""
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from app import geometry
+from app.backends.local import LocalModel
+from app.catalogue import Catalogue
+from app.types import Generation
+from trainer.demo import questions
+from trainer.demo.scenes import scene
+
+TASKS = ("detect", "ground", "keypoints", "count")
+NEAR = 0.05  # of the picture's diagonal: a joint that is nearer is right
+
+
+def evaluate(model: str, scenes: int, seed: int, sketch: bool = False, progress=None) -> dict:
+    """Ask `model` (a catalogue id or a folder) about `scenes` drawn scenes; returns figures, counts and seconds."""
+    loaded = LocalModel(Catalogue().find(model))
+    tally = Tally()
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(scenes):
+            drawn = scene(seed, index, held_out=True, sketch=sketch)
+            path = Path(folder, "scene.png")
+            drawn.picture.save(path)
+            rng = np.random.default_rng((seed, index, 9))
+            for task in TASKS:
+                if task == "keypoints" and not any(thing.shape == "person" for thing in drawn.things):
+                    continue
+                question = questions.ask(rng, drawn, task, held_out=True)
+                if question:
+                    tally.add(question, *_answer(loaded, question, path), drawn.size)
+            if progress and (index + 1) % 25 == 0:
+                progress(index + 1, tally.figures())
+    return dict(model=model, scenes=scenes, seed=seed, style="sketch" if sketch else "plain", **tally.figures())
+
+
+def _answer(loaded: LocalModel, question, path: Path):
+    """What the model says, parsed, and the seconds it took."""
+    from app import pictures
+    request = questions.replace(question.request, images=(pictures.read(path),))
+    begun = time.monotonic()
+    for step in loaded.generate(request, Generation(max_tokens=400), threading.Event()):
+        pass
+    return loaded.family.parse(step.text, request, step.frame), time.monotonic() - begun
+
+
+class Tally:
+    """Counts of right and wrong, by task."""
+
+    def __init__(self):
+        self.boxes = dict(hit=0, said=0, true=0)
+        self.means: dict[str, list[float]] = {}
+        self.seconds: list[float] = []
+
+    def add(self, question, parsed, seconds: float, size) -> None:
+        self.seconds.append(seconds)
+        task, truth, said = question.request.task, question.truth, parsed.annotations
+        if task == "keypoints":
+            self._joints(truth, said, size)
+        elif not truth:
+            self._mean("no_target_accuracy", parsed.status == "empty" or (task == "count" and not said))
+        if task == "detect":
+            self.boxes["hit"] += hits(truth, said)
+            self.boxes["said"] += len(said)
+            self.boxes["true"] += len(truth)
+        elif task == "ground" and truth:
+            right = bool(said) and said[0].box is not None and geometry.iou(said[0].box, truth[0].box) >= 0.5
+            self._mean("ground_acc50", right)
+            if question.held_out:
+                self._mean("ground_acc50_held_out", right)
+        elif task == "count":
+            names = question.request.names
+            self._mean("count_exact", all(
+                sum(note.label == name for note in said) == sum(note.label == name for note in truth) for name in names))
+
+    def figures(self) -> dict:
+        hit, said, true = (self.boxes[key] for key in ("hit", "said", "true"))
+        figures = {name: round(float(np.mean(values)), 4) for name, values in sorted(self.means.items())}
+        return dict(
+            figures=dict(detect_f1_50=round(2 * hit / max(1, said + true), 4), **figures),
+            answers=dict(boxes=true, **{name: len(values) for name, values in sorted(self.means.items())}),
+            seconds=dict(median=round(float(np.median(self.seconds)), 3),
+                         p95=round(float(np.percentile(self.seconds, 95)), 3)) if self.seconds else {})
+
+    def _joints(self, truth, said, size) -> None:
+        """Each true joint is right if the best-overlapping predicted person has it within 5% of the diagonal."""
+        limit, left = NEAR * float(np.hypot(*size)), list(said)
+        for person in truth:
+            best = max((other for other in left if other.box),
+                       key=lambda other: geometry.iou(other.box, person.box), default=None)
+            if best is not None:
+                left.remove(best)
+            found = {point.name: point for point in best.points} if best else {}
+            for joint in person.points:
+                near = joint.name in found and np.hypot(found[joint.name].x - joint.x, found[joint.name].y - joint.y) <= limit
+                self._mean("joints_near", bool(near))
+
+    def _mean(self, name: str, value) -> None:
+        self.means.setdefault(name, []).append(float(value))
+
+
+def hits(truth, said) -> int:
+    """True boxes found: same label, IoU at least 0.5, each box used once, best pairs first."""
+    pairs = sorted(((geometry.iou(t.box, s.box), i, j) for i, t in enumerate(truth) for j, s in enumerate(said)
+                    if s.box is not None and t.label == s.label), reverse=True)
+    used_true, used_said = set(), set()
+    for overlap, i, j in pairs:
+        if overlap >= 0.5 and i not in used_true and j not in used_said:
+            used_true.add(i)
+            used_said.add(j)
+    return len(used_true)
