@@ -47,7 +47,7 @@ class _ImageText(ProcessorMixin):
     every_attribute: list[str]
 
     def __init__(self, *args, **parts):
-        parts |= zip(self.every_attribute, args)
+        parts |= zip(self.every_attribute, args, strict=False)
         super().__init__(**{name: part for name, part in parts.items() if name not in LEFT_OUT})
 
     @classmethod
@@ -73,7 +73,8 @@ def _video_name(processor_name: str) -> str:
 
 def _processor_class(source: str, where: dict) -> type:
     written, _ = ProcessorMixin.get_processor_dict(source, **where)
-    name = written.get("processor_class") or PROCESSOR_MAPPING_NAMES.get(AutoConfig.from_pretrained(source, **where).model_type)
+    name = written.get("processor_class")
+    name = name or PROCESSOR_MAPPING_NAMES.get(AutoConfig.from_pretrained(source, **where).model_type)
     if name is None or not hasattr(transformers, name):
         raise ValueError(f"{source} names no processor that this transformers knows (processor_class: {name})")
     return getattr(transformers, name)
