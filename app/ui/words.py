@@ -1,0 +1,90 @@
+"""What a model is doing, in words: the head of a panel and what stands under its picture. Pure."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from app.predict import Update
+from app.types import Annotation, Prediction
+from app.ui.component import printable
+
+LONGEST_TEXT = 100_000  # characters of one answer that a page still scrolls smoothly through
+
+
+def state(update: Update, stopped: bool = False) -> tuple[str, str]:
+    """(kind, words): kind is idle, busy, done, warning or problem."""
+    if update.state == "queued":
+        return "busy", f"queued, {update.ahead} ahead" if update.ahead else "queued, next"
+    if update.state == "loading":
+        return "busy", "loading the model"
+    if update.state == "answering":
+        found = amounts(update.prediction.annotations) if update.prediction else ""
+        return "busy", f"answering… {found} so far" if found else "answering…"
+    return outcome(update.prediction, stopped)
+
+
+def outcome(prediction: Prediction, stopped: bool = False) -> tuple[str, str]:
+    """The end of an answer, by its status."""
+    found = amounts(prediction.annotations)
+    took = f"{prediction.seconds:.1f} s"
+    problem = printable(prediction.problems[0]) if prediction.problems else ""
+    match prediction.status:
+        case "ok":
+            return "done", f"{found or 'answered'} · {took}"
+        case "empty":
+            return "done", f"nothing found · {took}"
+        case "truncated" if stopped:
+            return "warning", f"stopped · {found or 'nothing'} so far"
+        case "truncated":
+            return "warning", f"cut off after {prediction.tokens} tokens: raise the limit"
+        case "unreadable":
+            return "warning", f"could not be read · {took}"
+        case "refused":
+            return "warning", f"refused · {took}"
+        case _:
+            return "problem", f"failed: {problem or 'no reason was given'}"
+
+
+def answer(update: Update, stopped: bool = False) -> dict:
+    """What stands under the picture: the answer in words where it is not on the picture, problems, the raw text."""
+    prediction = update.prediction
+    final = update.state == "done"
+    if prediction is None:
+        return {}
+    answered = prediction.status != "failed"
+    return {
+        "said": said(prediction),
+        "problems": [printable(each) for each in prediction.problems] if final and not stopped else [],
+        "failed": not answered,
+        "text": printable(prediction.text[:LONGEST_TEXT]) if answered else None,
+        "prompt": printable(prediction.prompt[:LONGEST_TEXT]),
+        "facts": facts(prediction) if answered else "",
+    }
+
+
+def said(prediction: Prediction) -> str:
+    """An answer that cannot be drawn: objects without a place are counted, a question's answer is its text."""
+    if prediction.request.task == "ask":
+        return printable(prediction.text.strip()[:LONGEST_TEXT])
+    bare = Counter(each.label or "object" for each in prediction.annotations if not each.box and not each.points)
+    return printable(" · ".join(f"{number} × {label}" for label, number in bare.items()))
+
+
+def facts(prediction: Prediction) -> str:
+    told = [_plural(prediction.tokens, "token")] if prediction.tokens else []
+    if prediction.seconds_to_first is not None:
+        told.append(f"first after {prediction.seconds_to_first:.1f} s")
+    return " · ".join(told)
+
+
+def amounts(annotations: Sequence[Annotation]) -> str:
+    """`3 boxes, 14 points`: what there is, by kind; empty where there is nothing."""
+    boxes = sum(1 for each in annotations if each.box)
+    points = sum(1 for each in annotations for point in each.points if point.visibility != "absent")
+    bare = sum(1 for each in annotations if not each.box and not each.points)
+    counted = [_plural(boxes, "box", "boxes"), _plural(points, "point"), f"{bare} counted"]
+    return ", ".join(words for number, words in zip((boxes, points, bare), counted, strict=True) if number)
+
+
+def _plural(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
