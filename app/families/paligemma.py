@@ -5,7 +5,7 @@ Whatever the picture's shape, it is squeezed into a square, so a bin is a 1024th
 
     detect, ground   <locY><locX><locY><locX> label ; …
     point            <locY><locX> label ; …
-    keypoints        <locY><locX><locY><locX> person <locY><locX> head <locY><locX> left hand ; …   (box if there is one)
+    keypoints        <locY><locX><locY><locX> person <locY><locX> head <locY><locX> left hand ; …   (box if any)
     count            3          or, asked for several names,   3 cat ; 0 dog
     nothing there    the empty text, or a count of 0: status "empty"
 """

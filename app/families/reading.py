@@ -109,7 +109,7 @@ def pointed(annotation: Annotation) -> tuple[tuple[float, float], ...]:
 
 def counted(annotations: Sequence[Annotation], names: Sequence[str]) -> dict[str, int]:
     """How many of each name there are. Raises ValueError for an object that nobody asked for: it would not count."""
-    counts = {name: 0 for name in names}
+    counts = dict.fromkeys(names, 0)
     for annotation in annotations:
         if annotation.label not in counts:
             raise ValueError(f"cannot count {annotation.label!r}: it is not among the names {', '.join(names)}")

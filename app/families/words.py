@@ -24,8 +24,8 @@ NOTHING = re.compile(
     r"(?:i|we) (?:do not|don'?t|did not|didn'?t|cannot|can'?t) (?:see|find|detect) any\b|"
     r"the (?:image|picture|photo) (?:does not|doesn'?t) (?:contain|show|have)|没有|图中没有)", re.IGNORECASE)
 
-NUMBERS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-           "seventeen eighteen nineteen twenty").split()
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+           "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
 SPELT = {word: value for value, word in enumerate(NUMBERS)} | {"no": 0, "none": 0}
 MOST_COUNTED = 1_000  # as many as are kept; a larger count is no reading of a picture
 
