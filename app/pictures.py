@@ -45,7 +45,7 @@ def pixels(image: Image) -> PIL.Image.Image:
         try:
             picture.load()
             return _rgb(ImageOps.exif_transpose(picture))
-        except Exception as problem:  # noqa: BLE001, a damaged file fails in as many ways as there are decoders
+        except Exception as problem:  # a damaged file fails in as many ways as there are decoders
             raise PictureError(f"{_name(image.path)} is damaged and cannot be decoded ({_short(problem)}); "
                                "save it again as PNG or JPEG") from problem
 
@@ -64,7 +64,7 @@ def _opened(path: str | Path) -> PIL.Image.Image:
                            "make it smaller first") from problem
     except UnidentifiedImageError as problem:
         raise PictureError(_no_picture(path)) from problem
-    except Exception as problem:  # noqa: BLE001, a header can be broken in as many ways as there are formats
+    except Exception as problem:  # a header can be broken in as many ways as there are formats
         raise PictureError(f"{path.name} is damaged and cannot be opened ({_short(problem)}); "
                            "save it again as PNG or JPEG") from problem
     width, height = picture.size
@@ -81,8 +81,8 @@ def _no_picture(path: Path) -> str:
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return f"{path.name} is an SVG drawing, which has no pixels of its own; export it as PNG"
     if b"ftyphei" in start or b"ftypmif1" in start:
-        return f"{path.name} is a HEIC photo and " + (
-            "cannot be read; save it again as JPEG" if "HEIF" in _known_formats() else "pillow-heif is not installed; save it as JPEG")
+        why = "it is damaged" if "HEIF" in _known_formats() else "pillow-heif is not installed"
+        return f"{path.name} is a HEIC photo that cannot be read ({why}); save it as JPEG"
     return f"{path.name} is not a picture; use PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC"
 
 
@@ -92,7 +92,7 @@ def _upright_size(picture: PIL.Image.Image) -> tuple[int, int]:
         return width, height
     try:
         turned = picture.getexif().get(ORIENTATION) in SIDEWAYS
-    except Exception as problem:  # noqa: BLE001, as `pixels` would fail on it, say so now
+    except Exception as problem:  # as `pixels` would fail on it, say so now
         raise PictureError(f"{_name(picture.filename)} has a damaged EXIF header ({_short(problem)}); "
                            "save it again as PNG or JPEG") from problem
     return (height, width) if turned else (width, height)

@@ -74,7 +74,8 @@ def compare(models: LoadedModels, specs: Sequence[ModelSpec], request: Request, 
             yield from news.values() or [None]
         for spec in specs:
             if known[spec.id].state != "done":
-                known[spec.id] = Update(spec.id, "done", prediction=_abandoned(spec, request, generation, known[spec.id]))
+                final = _abandoned(spec, request, generation, known[spec.id])
+                known[spec.id] = Update(spec.id, "done", prediction=final)
                 yield known[spec.id]
     finally:
         if any(update.state != "done" for update in known.values()):

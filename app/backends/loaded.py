@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, TimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from app.backends import Step
 from app.types import Generation, ModelSpec, Request
@@ -66,7 +67,8 @@ class LoadedModels:
                     return None
 
     def _load_once(self, spec: ModelSpec) -> Future:
-        key = (spec.backend, spec.source, spec.revision, spec.adapter)
+        revision = None if Path(spec.source).is_dir() else spec.revision  # a folder has no other revisions
+        key = (spec.backend, spec.source, revision, spec.adapter)
         with self._lock:
             if key not in self._loads:
                 self._loads[key] = Future()
@@ -77,7 +79,7 @@ class LoadedModels:
         load = self._loads[key]
         try:
             load.set_result(self._loaded(spec))
-        except Exception as problem:  # noqa: BLE001, whatever it is goes to those who wait for it
+        except Exception as problem:  # whatever it is goes to those who wait for it
             with self._lock:
                 del self._loads[key]
             load.set_exception(problem)
