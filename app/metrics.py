@@ -14,6 +14,7 @@ from app.geometry import iou
 from app.types import Annotation, Box, Point
 
 IOU = 0.5
+NEAR = 0.05  # of the picture's diagonal: a joint or point this close to the true one is right
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,8 @@ def match(truth: Sequence[Annotation], predicted: Sequence[Annotation], threshol
                 overlap = iou(truth[i].box, annotation.box)
                 if overlap >= threshold and overlap > 0:
                     pairs.append((-overlap, i, j))
-    found, taken_truth, taken_predicted = [], set(), set()
-    for overlap, i, j in sorted(pairs):
-        if i not in taken_truth and j not in taken_predicted:
-            taken_truth.add(i)
-            taken_predicted.add(j)
-            found.append(Match(i, j, -overlap))
-    return sorted(found, key=lambda pair: (pair.truth, pair.predicted))
+    overlaps = {(i, j): -cost for cost, i, j in pairs}
+    return [Match(i, j, overlaps[i, j]) for i, j in _one_to_one(pairs)]
 
 
 def tally(truth: Sequence[Annotation], predicted: Sequence[Annotation], threshold: float = IOU) -> Tally:
@@ -116,6 +112,37 @@ def point_in_box(x: float, y: float, box: Box) -> bool:
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
+def pointing(truth: Sequence[Annotation], places: Sequence[tuple[float, float]], size: tuple[int, int]) -> Tally:
+    """Points one to one with the objects they hit: in its box, or near its own point where it has no box.
+
+    The point closest to an object's middle takes it, so that two points on one cat find one cat.
+    """
+    diagonal = math.hypot(*size)
+    targets = [annotation for annotation in truth if middle(annotation) is not None]
+    pairs = []
+    for i, target in enumerate(targets):
+        x, y = middle(target)
+        for j, place in enumerate(places):
+            distance = math.hypot(place[0] - x, place[1] - y)
+            hit = distance <= NEAR * diagonal if target.box is None else point_in_box(*place, target.box)
+            if hit:
+                pairs.append((distance, i, j))
+    return Tally(len(_one_to_one(pairs)), len(places), len(targets))
+
+
+def figures(truth: Sequence[Annotation], predicted: Sequence[Annotation], size: tuple[int, int],
+            ) -> list[tuple[Annotation, Annotation | None]]:
+    """Each true figure with the predicted one whose joints lie closest on average, one to one; None if none is left."""
+    pairs = []
+    for i, wanted in enumerate(truth):
+        for j, given in enumerate(predicted):
+            distances = joint_distances(wanted.points, given.points, size).values()
+            if distances:
+                pairs.append((sum(min(d, 1.0) for d in distances) / len(distances), i, j))
+    chosen = dict(_one_to_one(pairs))
+    return [(wanted, predicted[chosen[i]] if i in chosen else None) for i, wanted in enumerate(truth)]
+
+
 def joint_distances(truth: Sequence[Point], predicted: Sequence[Point], size: tuple[int, int]) -> dict[str, float]:
     """Each joint of the truth → its distance in diagonals of the picture; infinite where it was not predicted."""
     diagonal = math.hypot(*size)
@@ -148,6 +175,24 @@ def same(label: str) -> str:
     return " ".join(label.casefold().split())
 
 
+def middle(annotation: Annotation) -> tuple[float, float] | None:
+    """The middle of its box, else its first point that is there; None where it has no place."""
+    if annotation.box is not None:
+        x1, y1, x2, y2 = annotation.box
+        return (x1 + x2) / 2, (y1 + y2) / 2
+    return next(((point.x, point.y) for point in annotation.points if point.visibility != "absent"), None)
+
+
+def _one_to_one(pairs: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
+    """(cost, truth, predicted) → the cheapest pair, then the cheapest of what is left, …; in order of truth."""
+    found, taken = {}, set()
+    for _, i, j in sorted(pairs):
+        if i not in found and j not in taken:
+            found[i] = j
+            taken.add(j)
+    return sorted(found.items())
+
+
 def _in_crowd(annotation: Annotation, crowds: Sequence[Annotation], threshold: float) -> bool:
     """COCO's rule: the share of the prediction that a crowd covers, not their IoU."""
     x1, y1, x2, y2 = annotation.box
@@ -155,7 +200,7 @@ def _in_crowd(annotation: Annotation, crowds: Sequence[Annotation], threshold: f
     for crowd in crowds:
         width = min(x2, crowd.box[2]) - max(x1, crowd.box[0])
         height = min(y2, crowd.box[3]) - max(y1, crowd.box[1])
-        if same(crowd.label) == same(annotation.label) and width > 0 and height > 0:
-            if width * height >= threshold * own:
-                return True
+        overlap = max(0.0, width) * max(0.0, height)
+        if same(crowd.label) == same(annotation.label) and overlap > 0 and overlap >= threshold * own:
+            return True
     return False
