@@ -23,8 +23,9 @@ from trainer.demo.scenes import scene
 SIDE, PATCH, WIDTH = 192, 16, 192  # input pixels a side, pixels a patch, hidden size
 PIECES = r" ; $| ;|\d{1,4}| ?\p{L}+|\s+| ?[^\s\p{L}\d]+"
 JSON_PIECES = ("```json\n[", "\n]\n```", '\n\t{"bbox_2d": [', '\n\t{"point_2d": [', '], "label": "', '"}', '"},', ", ",
-               '", "keypoints": {"', '": [', '], "', "]}}", "]}},", "assistant", "Outline the position of each",
-               " and output all the coordinates in JSON format.", ", output its bbox coordinates using JSON format.",
+               '", "keypoints": {"', '": [', '], "', "]}}", "]}},", "assistant",
+               "Locate every instance that belongs to the following categories: '",
+               "'. Report bbox coordinates in JSON format.", ", output its bbox coordinates using JSON format.",
                ", output its coordinates in JSON format.", " of each person, output the keypoints in JSON format.",
                " are there? Answer in JSON format.")
 CHAT = (
@@ -65,7 +66,7 @@ def _paligemma() -> Demo:
     images.image_seq_length = (SIDE // PATCH) ** 2
     processor = transformers.PaliGemmaProcessor(images, tokenizer)
     tokenizer = processor.tokenizer  # the class adds <seg000> to <seg127>
-    ends = dict(pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)
+    ends = {f"{end}_token_id": getattr(tokenizer, f"{end}_token_id") for end in ("pad", "bos", "eos")}
     config = transformers.PaliGemmaConfig(
         text_config=dict(model_type="gemma", vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=512,
                          num_hidden_layers=5, num_attention_heads=4, num_key_value_heads=2, head_dim=48,
@@ -92,7 +93,8 @@ def _qwen3_vl() -> Demo:
     config = transformers.Qwen3VLConfig(
         text_config=dict(vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=512, num_hidden_layers=5,
                          num_attention_heads=4, num_key_value_heads=2, head_dim=48, max_position_embeddings=2048,
-                         rope_parameters={"rope_type": "default", "mrope_section": [8, 8, 8], "rope_theta": 1e4}, **ends),
+                         rope_parameters={"rope_type": "default", "mrope_section": [8, 8, 8], "rope_theta": 1e4},
+                         **ends),
         vision_config=dict(depth=6, hidden_size=WIDTH, out_hidden_size=WIDTH, intermediate_size=4 * WIDTH, num_heads=4,
                            patch_size=PATCH, spatial_merge_size=1, num_position_embeddings=256,
                            deepstack_visual_indexes=[2]),
@@ -102,7 +104,8 @@ def _qwen3_vl() -> Demo:
     model = transformers.Qwen3VLForConditionalGeneration(config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return _ordered(Demo(family, model, processor, np.array([tokenizer.convert_tokens_to_ids(str(v)) for v in range(1001)])))
+    numbers = tokenizer.convert_tokens_to_ids([str(v) for v in range(1001)])
+    return _ordered(Demo(family, model, processor, np.array(numbers)))
 
 
 def _tokenizer(family, ends, special, pieces, **extra) -> PreTrainedTokenizerFast:
@@ -145,14 +148,23 @@ def answer(family, question, size) -> str:
 
 
 def _ordered(demo: Demo) -> Demo:
-    """Start the coordinates' embeddings as waves over their value, so that neighbours are near from the first step."""
+    """Start coordinates and picture positions as waves over their value: neighbours are near from the first step.
+    With random positions the tower had not found out where its patches are after 400 steps (joints off by 0.2)."""
     with torch.no_grad():
         table = demo.model.get_input_embeddings().weight
-        value = torch.linspace(0, 1, len(demo.numbers))[:, None]
-        rates = torch.exp(torch.linspace(0, math.log(96), WIDTH // 2))[None] * math.pi
-        waves = torch.cat([torch.sin(value * rates), torch.cos(value * rates)], 1)
-        table[torch.as_tensor(demo.numbers)] = waves * table.std()
+        table[torch.as_tensor(demo.numbers)] = _waves(torch.linspace(0, 1, len(demo.numbers)), WIDTH, 96) * table.std()
+        name, places = next((name, places) for name, places in demo.model.named_parameters()
+                            if name.endswith(("position_embedding.weight", "pos_embed.weight")))
+        side = math.isqrt(len(places))
+        along = _waves(torch.linspace(0, 1, side), WIDTH // 2, side)
+        places.copy_(0.5 * torch.cat([along.repeat_interleave(side, 0), along.repeat(side, 1)], 1))
     return demo
+
+
+def _waves(value: torch.Tensor, width: int, fastest: float) -> torch.Tensor:
+    """Sines and cosines of half a turn up to `fastest` half turns over 0 to 1: (values, width)."""
+    rates = torch.exp(torch.linspace(0, math.log(fastest), width // 2))[None] * math.pi
+    return torch.cat([torch.sin(value[:, None] * rates), torch.cos(value[:, None] * rates)], 1)
 
 
 def _class(name: str):

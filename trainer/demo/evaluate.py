@@ -6,17 +6,20 @@ whose F1 is over all boxes of all scenes.
 """
 from __future__ import annotations
 
+import json
+import math
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from app import geometry
+from app import geometry, pictures
 from app.backends.local import LocalModel
-from app.catalogue import Catalogue
-from app.types import Generation
+from app.families import for_model_type
+from app.types import Generation, ModelSpec
 from trainer.demo import questions
 from trainer.demo.scenes import scene
 
@@ -26,7 +29,7 @@ NEAR = 0.05  # of the picture's diagonal: a joint that is nearer is right
 
 def evaluate(model: str, scenes: int, seed: int, sketch: bool = False, progress=None) -> dict:
     """Ask `model` (a catalogue id or a folder) about `scenes` drawn scenes; returns figures, counts and seconds."""
-    loaded = LocalModel(Catalogue().find(model))
+    loaded = LocalModel(shipped(model))
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         for index in range(scenes):
@@ -45,13 +48,24 @@ def evaluate(model: str, scenes: int, seed: int, sketch: bool = False, progress=
     return dict(model=model, scenes=scenes, seed=seed, style="sketch" if sketch else "plain", **tally.figures())
 
 
+def shipped(model: str) -> ModelSpec:
+    """A model by its folder, or by its name in assets/models; an adapter's base stands beside it."""
+    folder = Path(model) if Path(model).is_dir() else Path(__file__).parents[2] / "assets" / "models" / model
+    if not folder.is_dir():
+        raise ValueError(f"no model {model!r}: neither a folder nor one of assets/models")
+    base, adapter = folder, None
+    if (folder / "adapter_config.json").exists():
+        written = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        base, adapter = folder.parent / written["base_model_name_or_path"], str(folder)
+    family = for_model_type(json.loads((base / "config.json").read_text(encoding="utf-8"))["model_type"])
+    return ModelSpec(model, family.name, "local", str(base), adapter=adapter)
+
+
 def _answer(loaded: LocalModel, question, path: Path):
     """What the model says, parsed, and the seconds it took."""
-    from app import pictures
-    request = questions.replace(question.request, images=(pictures.read(path),))
+    request = replace(question.request, images=(pictures.read(path),))
     begun = time.monotonic()
-    for step in loaded.generate(request, Generation(max_tokens=400), threading.Event()):
-        pass
+    *_, step = loaded.generate(request, Generation(max_tokens=400), threading.Event())
     return loaded.family.parse(step.text, request, step.frame), time.monotonic() - begun
 
 
@@ -81,8 +95,8 @@ class Tally:
                 self._mean("ground_acc50_held_out", right)
         elif task == "count":
             names = question.request.names
-            self._mean("count_exact", all(
-                sum(note.label == name for note in said) == sum(note.label == name for note in truth) for name in names))
+            counts = [[sum(note.label == name for note in notes) for name in names] for notes in (truth, said)]
+            self._mean("count_exact", counts[0] == counts[1])
 
     def figures(self) -> dict:
         hit, said, true = (self.boxes[key] for key in ("hit", "said", "true"))
@@ -101,10 +115,10 @@ class Tally:
                        key=lambda other: geometry.iou(other.box, person.box), default=None)
             if best is not None:
                 left.remove(best)
-            found = {point.name: point for point in best.points} if best else {}
+            found = {point.name: (point.x, point.y) for point in best.points} if best else {}
             for joint in person.points:
-                near = joint.name in found and np.hypot(found[joint.name].x - joint.x, found[joint.name].y - joint.y) <= limit
-                self._mean("joints_near", bool(near))
+                far = math.dist(found[joint.name], (joint.x, joint.y)) if joint.name in found else math.inf
+                self._mean("joints_near", far <= limit)
 
     def _mean(self, name: str, value) -> None:
         self.means.setdefault(name, []).append(float(value))

@@ -120,10 +120,11 @@ def _point(rng, scene: Scene, held_out: bool) -> Question | None:
     question = _ground(rng, scene, held_out)
     if question is None:
         return None
-    points = tuple(
-        Annotation(note.label, points=(Point(note.label, (note.box[0] + note.box[2]) / 2, (note.box[1] + note.box[3]) / 2),))
-        for note in question.truth)
-    return replace(question, request=replace(question.request, task="point"), truth=points)
+    points = []
+    for note in question.truth:
+        x1, y1, x2, y2 = note.box
+        points.append(Annotation(note.label, points=(Point(note.label, (x1 + x2) / 2, (y1 + y2) / 2),)))
+    return replace(question, request=replace(question.request, task="point"), truth=tuple(points))
 
 
 def _keypoints(rng, scene: Scene, held_out: bool) -> Question:

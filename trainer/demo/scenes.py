@@ -217,7 +217,8 @@ def draw_person(drawing, rng, thing: Thing, picture) -> None:
     for a, b in BONES:
         drawing.line([joints[a], joints[b]], fill=ink, width=max(2, int(0.035 * height)))
     radius = min(joints[0][1] - SCALE * thing.box[1], 0.12 * height)
-    drawing.ellipse([joints[0][0] - radius, joints[0][1] - radius, joints[0][0] + radius, joints[0][1] + radius], fill=ink)
+    x, y = joints[0]
+    drawing.ellipse([x - radius, y - radius, x + radius, y + radius], fill=ink)
 
 
 def paint(rng, colour: str) -> tuple[int, int, int]:

@@ -39,7 +39,7 @@ class Heads(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.flat = torch.nn.Linear(WIDTH, 1 + len(batches.HUES) + len(batches.KINDS) + 2 * len(JOINTS))
+        self.flat = torch.nn.Linear(WIDTH, 1 + len(batches.HUES) + len(batches.KINDS) + 4 + 2 * len(JOINTS))
         self.sides = torch.nn.Linear(WIDTH, 4 * WIDTH)
 
 
@@ -91,7 +91,8 @@ def step(demo: Demo, heads: Heads, optimiser, state: dict, share: float) -> dict
         if stage == "look":
             inputs = batches.pixels(demo, scenes)
         else:
-            inputs, targets, soft = batches.packed(demo, rng, scenes, 1 if stage == "alone" else QUESTIONS, stage == "alone")
+            alone = stage == "alone"
+            inputs, targets, soft = batches.packed(demo, rng, scenes, 1 if alone else QUESTIONS, alone)
         where = batches.grid(demo, inputs)
         picture = demo.model.model.get_image_features(
             **{name: inputs.pop(name) for name in ("pixel_values", "image_grid_thw") if name in inputs})
@@ -120,13 +121,13 @@ def seen(demo: Demo, heads: Heads, tokens, scenes, shape) -> dict[str, torch.Ten
     """How well the picture tokens, as the language model gets them, know what lies under them."""
     tokens = torch.stack(list(tokens))  # pictures × tokens × width; Qwen gives a list
     truth = batches.patches(demo, scenes, shape)
-    thing, hues, kinds, joints = heads.flat(tokens).split(
-        [1, len(batches.HUES), len(batches.KINDS), 2 * len(JOINTS)], -1)
+    thing, hues, kinds, boxes, joints = heads.flat(tokens).split(
+        [1, len(batches.HUES), len(batches.KINDS), 4, 2 * len(JOINTS)], -1)
     on = truth["thing"]
     chosen = torch.randperm(int(on.sum()))[:384]
     sides = heads.sides(tokens[on][chosen]).view(-1, 4, WIDTH)
     table = demo.model.get_input_embeddings().weight[torch.as_tensor(demo.numbers)]
-    logits = F.layer_norm(sides, (WIDTH,)) @ F.normalize(table, dim=-1).T * 3
+    logits = sides @ F.normalize(table, dim=-1).T * 8
     target = (truth["box"][on][chosen] * len(demo.numbers)).long().clamp(0, len(demo.numbers) - 1)
     people = truth["joints"][..., 0] >= 0
     limbs = (joints.sigmoid() - truth["joints"]).abs()[people]
@@ -134,7 +135,8 @@ def seen(demo: Demo, heads: Heads, tokens, scenes, shape) -> dict[str, torch.Ten
         thing=F.binary_cross_entropy_with_logits(thing[..., 0].float(), on.float()),
         hue=F.cross_entropy(hues[on].float(), truth["colour"][on]),
         kind=F.cross_entropy(kinds[on].float(), truth["kind"][on]),
-        box=0.5 * _soft(logits.float().flatten(0, 1), target.flatten()),
+        box=4 * (boxes.sigmoid() - truth["box"]).abs()[on].float().mean(),
+        sides=0.5 * _soft(logits.float().flatten(0, 1), target.flatten()),
         joints=4 * (limbs.float().mean() if len(limbs) else joints.float().sum() * 0))
 
 
