@@ -6,7 +6,6 @@ stopped. A tuned model is its base with an adapter switched on: the base's weigh
 from __future__ import annotations
 
 import queue
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,10 +21,11 @@ from app import families, pictures
 from app.backends import Step
 from app.backends.checkpoint import check_safetensors, explained, folder_of, revision_of, within_memory
 from app.backends.processors import load_processor
+from app.backends.typed import control_tokens, without_control_tokens
 from app.backends.writing import Writing
 from app.types import Frame, Generation, ModelSpec, Pixels, Request
 
-MAX_PIXELS = 1280 * 28 * 28  # Qwen2.5-VL allows 12.8 megapixels by itself: 278 TFLOP for one 12-megapixel photo
+MAX_PATCHES = 1280  # about a megapixel. Qwen2.5-VL allows itself 12.8: 278 TFLOP for one photo of a phone
 PAUSE = 0.05  # seconds between two Steps: nobody reads faster, and each is parsed and drawn
 
 
@@ -78,7 +78,7 @@ class LocalModel:
         self.family = families.find(spec.family)
         self.device = checkpoint.device
         self.revision = revision_of(Path(adapter)) if adapter else checkpoint.revision
-        self.control = _control_tokens(checkpoint.processor.tokenizer)
+        self.control = control_tokens(checkpoint.processor.tokenizer)
 
     def adapted(self, spec: ModelSpec) -> LocalModel:
         """The same weights with the adapter of `spec` switched on."""
@@ -94,7 +94,7 @@ class LocalModel:
         if getattr(size, "height", None):
             return Pixels(fixed=(size.width, size.height))
         factor = images.patch_size * images.merge_size
-        most = max(factor**2, min(size["longest_edge"], max_pixels or MAX_PIXELS))
+        most = max(factor**2, min(size["longest_edge"], max_pixels or MAX_PATCHES * factor**2))
         return Pixels(factor=factor, min_pixels=min(size["shortest_edge"], most), max_pixels=most)
 
     def generate(self, request: Request, generation: Generation, stop: threading.Event) -> Iterator[Step]:
@@ -103,7 +103,7 @@ class LocalModel:
         Raises ModelError, or PictureError for a picture that cannot be read. Closing the iterator stops the writing.
         """
         began = time.monotonic()
-        request = _without_control_tokens(request, self.control)
+        request = without_control_tokens(request, self.control)
         prompt = self.family.prompt(request)
         images = [pictures.pixels(image) for image in request.images]
         with within_memory(self.spec):
@@ -215,27 +215,3 @@ def _frame_used(inputs, image_size: tuple[int, int], processor) -> Frame:
         return Frame(image_size, (columns * patch, rows * patch))
     height, width = inputs["pixel_values"].shape[-2:]
     return Frame(image_size, (width, height))
-
-
-def _control_tokens(tokenizer) -> re.Pattern:
-    """Matches the added tokens that steer a model: special ones, and those in brackets, such as <loc0001>."""
-    special = set(tokenizer.all_special_tokens)
-    steering = [token for token in tokenizer.get_added_vocab()
-                if token.strip() and (token in special or token[0] + token[-1] in ("<>", "[]"))]
-    longest_first = sorted(steering, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-
-
-def _without_control_tokens(request: Request, control: re.Pattern) -> Request:
-    """What a person typed is text: `<|im_end|>` is written apart as `< |im_end|>`, which is no token.
-
-    Only the person's words are touched, before they enter the prompt, so the marks of the template and of the
-    pictures stay what they are. The model still reads what was meant, one space apart.
-    """
-    def apart(words: str) -> str:
-        while control.search(words):  # again, should the space have made another one
-            words = control.sub(lambda token: f"{token[0][0]} {token[0][1:]}", words)
-        return words
-
-    return replace(request, names=tuple(map(apart, request.names)), caption=apart(request.caption),
-                   prompt=None if request.prompt is None else apart(request.prompt))
