@@ -16,14 +16,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from app import families
+from app import families, tasks
 from app.backends import ModelError, Step
 from app.backends.loaded import LoadedModels, Place
 from app.types import Generation, ModelSpec, Parsed, Prediction, Request
 
 HEARTBEAT = 0.25  # seconds: a Stop button has to feel like one
 GRACE = 1.0  # seconds a stopped model gets to say where it stopped; a long prefill on a CPU cannot be interrupted
-MAX_QUESTION = 4000  # characters; 80 COCO classes are 700. Longer ones crowd the picture out of a model's context
+LONGEST_PROMPT = 4_000  # characters: the longest query in the longest wording of a family, with room
 
 GREEDY = Generation()
 
@@ -163,18 +163,13 @@ def check(request: Request) -> None:
     """Raises ValueError, saying what to do, for a question that no model can be asked."""
     if not request.images:
         raise ValueError("there is no picture to ask about; add one first")
-    words = request.prompt if request.prompt is not None else query_of(request)
-    if request.prompt is not None and not words.strip():
+    if request.prompt is None:
+        tasks.request(request.images, request.task, query_of(request))  # the one place that judges a question
+    elif not request.prompt.strip():
         raise ValueError("the edited prompt is empty; write one, or go back to the task's own")
-    if not words.strip() and request.task in ("ground", "point", "ask"):
-        raise ValueError(f"the question is empty; write {_WANTED[request.task]}")
-    if len(words) > MAX_QUESTION:
-        raise ValueError(f"the question has {len(words):,} characters; at most {MAX_QUESTION:,} can be asked, "
-                         "so shorten it")
-
-
-_WANTED = {"ground": "what to find, such as “the cup left of the plate”", "point": "what to point at",
-           "ask": "a question about the picture"}
+    elif len(request.prompt) > LONGEST_PROMPT:
+        raise ValueError(f"the edited prompt has {len(request.prompt):,} characters; "
+                         f"keep it under {LONGEST_PROMPT:,}")
 
 
 def failed(spec: ModelSpec, request: Request, generation: Generation, problem: str) -> Prediction:

@@ -1,0 +1,4 @@
+"""`python -m app`: the commands."""
+from app.cli import main
+
+main()
