@@ -1,4 +1,4 @@
-"""`python -m trainer.demo draw|train|evaluate`: the drawn world, the training in pieces, the measurement."""
+"""`python -m trainer.demo draw|train|tune|evaluate`: a drawn world, training in pieces, measuring."""
 from __future__ import annotations
 
 import json
@@ -26,6 +26,14 @@ def train(model: str, out: Path, minutes: float = 60, piece: float = 10, threads
     from trainer.demo.train import train
 
     train(model, out, minutes, piece, threads)
+
+
+@cli.command()
+def tune(base: Path, out: Path, minutes: float = 10, threads: int = 2) -> None:
+    """Tune a demo model on sketches: a LoRA adapter."""
+    from trainer.demo.adapter import tune
+
+    tune(base, out, minutes, threads)
 
 
 @cli.command()

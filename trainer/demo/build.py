@@ -15,8 +15,8 @@ import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from app.backends.processors import image_text_processor
-from app.families import find
+from app.backends.processors import image_text_processor, load_processor
+from app.families import find, for_model_type
 from trainer.demo import questions
 from trainer.demo.scenes import scene
 
@@ -48,6 +48,14 @@ def untrained(kind: str) -> Demo:
     """`tiny-paligemma` or `tiny-qwen3-vl` with fresh weights; the same ones every time."""
     torch.manual_seed(0)
     return {"tiny-paligemma": _paligemma, "tiny-qwen3-vl": _qwen3_vl}[kind]()
+
+
+def loaded(folder: str) -> Demo:
+    """A saved demo model, in float32 for training."""
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    family, processor = for_model_type(model.config.model_type), load_processor(folder)
+    names = [f"<loc{v:04}>" for v in range(1024)] if family.name == "paligemma" else [str(v) for v in range(1001)]
+    return Demo(family, model, processor, np.array(processor.tokenizer.convert_tokens_to_ids(names)))
 
 
 def save(demo: Demo, folder: str) -> None:
@@ -153,8 +161,8 @@ def _ordered(demo: Demo) -> Demo:
     with torch.no_grad():
         table = demo.model.get_input_embeddings().weight
         table[torch.as_tensor(demo.numbers)] = _waves(torch.linspace(0, 1, len(demo.numbers)), WIDTH, 96) * table.std()
-        name, places = next((name, places) for name, places in demo.model.named_parameters()
-                            if name.endswith(("position_embedding.weight", "pos_embed.weight")))
+        places = next(weight for name, weight in demo.model.named_parameters()
+                      if name.endswith(("position_embedding.weight", "pos_embed.weight")))
         side = math.isqrt(len(places))
         along = _waves(torch.linspace(0, 1, side), WIDTH // 2, side)
         places.copy_(0.5 * torch.cat([along.repeat_interleave(side, 0), along.repeat(side, 1)], 1))

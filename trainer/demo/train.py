@@ -43,7 +43,7 @@ class Heads(torch.nn.Module):
         self.sides = torch.nn.Linear(WIDTH, 4 * WIDTH)
 
 
-def train(kind: str, folder: Path, minutes: float, piece: float, threads: int, sketch: bool = False) -> None:
+def train(kind: str, folder: Path, minutes: float, piece: float, threads: int) -> None:
     """Goes on with `folder`'s state for `piece` minutes, or until `minutes` are spent in all."""
     torch.set_num_threads(threads)
     demo, heads = untrained(kind), Heads()
