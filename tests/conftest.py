@@ -1,0 +1,73 @@
+"""What every test may ask for: drawn photos, tiny checkpoints, the shared material if it is there; no Hub, one thread."""
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+# Read when torch and the Hub are imported, which is later than this.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["BOXLOOP_HOME"] = tempfile.mkdtemp(prefix="boxloop-test-")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT / "../shared/data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real pictures and recorded answers; each test that wants them has a sister on drawn data."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared/data is not here")
+    return SHARED.resolve()
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    """A drawn picture of 64×48 with a red box on it."""
+    return draw(tmp_path / "photo.png", (64, 48))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """photos(size) → the path of a drawn picture of that (width, height)."""
+    return lambda size: draw(tmp_path / f"{size[0]}x{size[1]}.png", size)
+
+
+def draw(path: Path, size: tuple[int, int]) -> Path:
+    width, height = size
+    picture = Image.linear_gradient("L").resize(size).convert("RGB")
+    ImageDraw.Draw(picture).rectangle((width // 4, height // 4, width // 2, height // 2), fill="red")
+    picture.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """checkpoint("paligemma") → the folder of a tiny checkpoint of that kind, built once; "lora" is on paligemma."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def build(kind: str) -> Path:
+        from tests import tiny
+        if not (folder / kind).exists():
+            if kind == "lora":
+                tiny.save_adapter(build("paligemma"), folder / kind, "paligemma")
+            else:
+                tiny.save(kind, folder / kind)
+        return folder / kind
+
+    return build
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """The closing line counts what was not tested, and why."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple)
+                      else str(report.longrepr) for report in terminalreporter.stats.get("skipped", []))
+    said = "; ".join(f"{count} because {reason}" for reason, count in reasons.most_common()) or "none"
+    terminalreporter.write_line(f"skipped: {said}")
