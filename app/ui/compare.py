@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from app import pictures, tasks
+from app.catalogue import Entry
 from app.predict import Update
-from app.types import Generation, Image, ModelSpec, Request
+from app.types import Generation, Image, Request
 from app.ui import words
 from app.ui.asking import Asking
 from app.ui.examples import Example
@@ -22,8 +23,6 @@ from app.workspace import Workspace
 
 PAUSE = 0.08  # seconds between two updates of the page: twelve a second look continuous and cost little
 HINT = "Choose a picture above, or click an example. The answer is drawn here."
-READY = {"kind": "idle", "status": "press Run"}
-WAITING = {"kind": "idle", "status": "no picture yet"}
 AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 # A second Run while one streams has to get in, and models queue for the device by themselves, visibly.
 STREAMED = {"concurrency_limit": None, "trigger_mode": "multiple", "show_progress": "hidden",
@@ -33,7 +32,7 @@ STREAMED = {"concurrency_limit": None, "trigger_mode": "multiple", "show_progres
 @dataclass(frozen=True)
 class Panel:
     """The components of one model's column."""
-    spec: ModelSpec
+    entry: Entry
     column: gr.Column
     head: Head
     overlay: Overlay
@@ -42,8 +41,8 @@ class Panel:
 
 def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], examples: Sequence[Example]) -> None:
     """Lays the tab out inside the current `gr.Blocks`. `compare` is `predict.compare`, or obeys its contract."""
-    specs = {spec.id: spec for spec in workspace.catalogue}
-    shipped = [spec.id for spec in specs.values() if workspace.catalogue.is_shipped(spec)]
+    entries = {entry.spec.id: entry for entry in workspace.catalogue.entries()}
+    shipped = [name for name, entry in entries.items() if entry.state == "shipped"] or list(entries)[:1]
     asking = Asking()
     first = examples[0]
 
@@ -62,7 +61,7 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
             yield {notice: say(str(problem), problem=True), stop_button: enabled(False)}
             return
         view = View(seen.shown, image.size)
-        asked = [specs[name] for name in chosen]
+        asked = [entries[name].spec for name in chosen]
         yield {notice: say(), stop_button: enabled(True), **fresh(panels, seen, image)}
         for news in bursts(compare(workspace.models, asked, request, Generation(max_tokens=int(longest)), stop)):
             if not asking.is_newest(visitor, stop):  # a newer question has taken the panels over
@@ -90,7 +89,7 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
                 helped: say(tasks.TASKS[task].help)}
 
     def choose(chosen: list[str]):
-        return {panel.column: gr.update(visible=panel.spec.id in chosen) for panel in panels.values()}
+        return {panel.column: gr.update(visible=name in chosen) for name, panel in panels.items()}
 
     seen, image = glance(Picked(first.path, first.name))
     with gr.Row(elem_classes="controls"):
@@ -108,14 +107,14 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
                 longest = gr.Slider(16, 4096, value=Generation().max_tokens, step=16, elem_id="longest",
                                     label="Longest answer, in tokens")
         with gr.Column(elem_classes="controls-models", min_width=220):
-            models = gr.CheckboxGroup([(labelled(spec, spec.id in shipped), spec.id) for spec in specs.values()],
-                                      value=shipped, label="Models", elem_id="models")
+            models = gr.CheckboxGroup([(labelled(entry), name) for name, entry in entries.items()], value=shipped,
+                                      label="Models", elem_id="models")
         with gr.Column(elem_classes="controls-run", min_width=110):
             run_button = gr.Button("Run", variant="primary", elem_id="run")
             stop_button = gr.Button("Stop", interactive=False, elem_id="stop")
     strip = Strip([(each.path, tasks.TASKS[each.task].title, each.question) for each in examples], elem_id="examples")
     with gr.Row(elem_classes="panels"):
-        panels = {spec.id: laid_out(spec, spec.id in shipped, seen, image) for spec in specs.values()}
+        panels = {name: laid_out(entry, name in shipped, seen, image) for name, entry in entries.items()}
 
     outputs = [picker, task_choice, question, helped, notice, stop_button,
                *(part for panel in panels.values() for part in (panel.head, panel.overlay, panel.answer))]
@@ -128,10 +127,11 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
     stop_button.click(stop, None, [stop_button, notice], **AT_ONCE)
 
 
-def laid_out(spec: ModelSpec, visible: bool, seen: Picked, image: Image | None) -> Panel:
+def laid_out(entry: Entry, visible: bool, seen: Picked, image: Image | None) -> Panel:
     """One model's column, with the picture in place."""
-    with gr.Column(visible=visible, min_width=280, elem_classes="model", elem_id=f"panel-{spec.id}") as column:
-        return Panel(spec, column, Head(head_of(spec, READY)), Overlay(viewed(seen, image), hint=HINT), Answer())
+    with gr.Column(visible=visible, min_width=280, elem_classes="model", elem_id=f"panel-{entry.spec.id}") as column:
+        return Panel(entry, column, Head(head_of(entry, *ready(entry, image))), Overlay(viewed(seen, image), hint=HINT),
+                     Answer())
 
 
 def glance(picked: Picked | None) -> tuple[Picked | None, Image | None]:
@@ -171,8 +171,7 @@ def bursts(updates: Iterable[Update | None], pause: float = PAUSE) -> Iterator[d
 
 def told(panel: Panel, update: Update, view: View, stopped: bool) -> dict:
     """The changes to one panel. Only its own components, and the picture only by its address."""
-    kind, status = words.state(update, stopped)
-    changes = {panel.head: head_of(panel.spec, {"kind": kind, "status": status})}
+    changes = {panel.head: head_of(panel.entry, *words.state(update, stopped))}
     if update.prediction:
         changes[panel.overlay] = replace(view, annotations=update.prediction.annotations)
         changes[panel.answer] = words.answer(update, stopped)
@@ -183,7 +182,7 @@ def fresh(panels: dict[str, Panel], seen: Picked | None, image: Image | None) ->
     """Every panel with the picture and nothing on it."""
     changes = {}
     for panel in panels.values():
-        changes |= {panel.head: head_of(panel.spec, READY if image else WAITING),
+        changes |= {panel.head: head_of(panel.entry, *ready(panel.entry, image)),
                     panel.overlay: viewed(seen, image), panel.answer: None}
     return changes
 
@@ -192,18 +191,29 @@ def viewed(seen: Picked | None, image: Image | None) -> View | None:
     return View(seen.shown, image.size) if image else None
 
 
-def head_of(spec: ModelSpec, status: dict) -> dict:
-    about = " · ".join(part for part in (spec.id, spec.source, spec.adapter) if part)
-    return {"title": spec.title or spec.id, "about": about, **status}
+def ready(entry: Entry, image: Image | None) -> tuple[str, str]:
+    """The state of a panel before its model is asked, as `words.state` gives it afterwards."""
+    if image is None:
+        return "idle", "no picture yet"
+    return "idle", "press Run" if entry.state != "to download" else f"not here yet: {words.needs(entry)}"
 
 
-def labelled(spec: ModelSpec, shipped: bool) -> str:
+def head_of(entry: Entry, kind: str, status: str) -> dict:
+    spec = entry.spec
+    about = " · ".join(str(part) for part in (spec.id, spec.adapter, spec.needs.get("token")) if part)
+    return {"title": spec.title or spec.id, "about": about, "kind": kind, "status": status}
+
+
+def labelled(entry: Entry) -> str:
     """A model's name, with what it needs before it can be asked."""
-    needs = "" if shipped else ", ".join(f"{what} {amount}" for what, amount in spec.needs.items())
-    return f"{spec.title or spec.id} ({needs})" if needs else spec.title or spec.id
+    needs = "" if entry.state == "shipped" else words.needs(entry)
+    return f"{entry.spec.title or entry.spec.id} ({needs})" if needs else entry.spec.title or entry.spec.id
 
 
 def say(text: str = "", problem: bool = False) -> dict:
+    """A sentence for the person. It begins with a capital, unless it begins with the name of a file."""
+    if text.split(" ")[0].isalpha():
+        text = text[0].upper() + text[1:]
     return {"text": text, "problem": problem}
 
 

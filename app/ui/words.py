@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from app.catalogue import Entry
 from app.predict import Update
 from app.types import Annotation, Prediction
 from app.ui.component import printable
@@ -84,6 +85,15 @@ def amounts(annotations: Sequence[Annotation]) -> str:
     bare = sum(1 for each in annotations if not each.box and not each.points)
     counted = [_plural(boxes, "box", "boxes"), _plural(points, "point"), f"{bare} counted"]
     return ", ".join(words for number, words in zip((boxes, points, bare), counted, strict=True) if number)
+
+
+def needs(entry: Entry) -> str:
+    """What a model takes: `6.1 GB to download, 8 GB of GPU memory, a licence to accept`."""
+    spec = entry.spec.needs
+    told = [f"{spec['download_gb']} GB to download"] if entry.state == "to download" and "download_gb" in spec else []
+    told += [f"{spec['gpu_gb']} GB of GPU memory"] if "gpu_gb" in spec else []
+    told += ["a licence to accept"] if "token" in spec and entry.state == "to download" else []
+    return ", ".join(told)
 
 
 def _plural(number: int, one: str, many: str = "") -> str:

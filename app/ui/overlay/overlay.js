@@ -200,5 +200,5 @@ svg.addEventListener('keydown', event => {
 });
 
 new ResizeObserver(() => { if (view) { measure(view); draw(); } }).observe(svg);
-watch(['value', 'hint'], show);
+watch('value', show);   // gr.HTML takes every other word in quotes for the name of an event
 show();
