@@ -1,4 +1,4 @@
-"""What every test may ask for: drawn photos, tiny checkpoints, the shared material if it is there; no Hub, one thread."""
+"""What every test may ask for: drawn photos, tiny checkpoints, shared material if it is there; no Hub, one thread."""
 from __future__ import annotations
 
 import os

@@ -44,7 +44,7 @@ def save_adapter(base: Path, folder: Path, name: str | None = None) -> Path:
         if "lora_B" in name_:
             torch.nn.init.normal_(weight, std=0.5)
     adapted.peft_config["default"].base_model_name_or_path = name or str(base)
-    adapted.save_pretrained(folder)
+    adapted.save_pretrained(folder, save_embedding_layers=False)
     return folder
 
 

@@ -5,6 +5,7 @@ Weights are read from safetensors only and code in a repository is never run: a 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from app.backends import ModelError
 from app.types import ModelSpec
 
+log = logging.getLogger(__name__)
 NEEDED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]  # no pickles, no code, no other frameworks
 OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|can't allocate memory|CUDA out of memory")
 SHORT = 12  # letters of a sha256: enough to tell weights apart, short enough to be read
@@ -57,7 +59,8 @@ def explained(spec: ModelSpec) -> Iterator[None]:
             yield
     except ModelError:
         raise
-    except (RuntimeError, OSError, ValueError, KeyError, ImportError, AttributeError) as problem:
+    except Exception as problem:  # somebody else's file can be wrong in any way; the log keeps how
+        log.info("loading %s", spec.id, exc_info=True)
         text = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:300]
         if "does not recognize this architecture" in str(problem) or "Unrecognized model" in str(problem):
             raise ModelError(f"{spec.source} is a kind of model that this version of transformers does not know; "

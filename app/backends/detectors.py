@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import torch
 from transformers import AutoModelForZeroShotObjectDetection
 
-from app import families, pictures
+from app import families, geometry, pictures
 from app.backends import ModelError, Step
 from app.backends.checkpoint import explained, folder_of, revision_of, within_memory
 from app.backends.processors import load_processor
@@ -66,7 +66,8 @@ class Detector:
             read = self._read_owlv2 if self.family.name == "owlv2" else self._read_grounding_dino
             scores, which, boxes = read(outputs, inputs, image.size, len(names))
         found = [Annotation(names[name], tuple(box), score=round(score, 4)) for score, name, box in
-                 zip(scores.tolist(), which.tolist(), boxes.tolist()) if score >= self.threshold]
+                 zip(scores.tolist(), which.tolist(), boxes.tolist())
+                 if score >= self.threshold and geometry.area(geometry.clipped(box, image.size)) > 0]  # not in padding
         found.sort(key=lambda annotation: -annotation.score)
         if request.task == "ground":
             found = found[:1]
