@@ -99,6 +99,7 @@ def parse(text: str, reading: Reading) -> Parsed:
     if thinking:
         reading.problem("the answer ends while the model is still thinking")
         return reading.parsed("truncated")
+    said = reading.short(said)
     roots, cut, stray = read(said)
     if request.task == "count" and (status := _count(said, roots, cut, reading)):
         return reading.parsed(status)
@@ -170,10 +171,10 @@ class _Walker:
             _gather_joints(self.reading)
 
     def visit(self, node: Node, label: str) -> None:
-        if node.kind == "{":
-            self._object(node, label)
-        elif not node.entries:
+        if not node.entries:
             self.nothing = True
+        elif node.kind == "{":
+            self._object(node, label)
         elif _numbers(node) is not None:
             if not node.orphan:
                 self.bare.append(node)
@@ -368,7 +369,8 @@ def _tags(said: str, start: int, reading: Reading) -> None:
 def _count(said: str, roots: list[Node], cut: bool, reading: Reading) -> str | None:
     """The status of an answer in numbers, or None where it is none: the objects may be listed with their boxes."""
     names = reading.request.names
-    pairs = [(key, value) for node in roots if node.kind == "{" for key, value in _counts(node, names)]
+    rows = [row for node in roots for row in ([node] if node.kind == "{" else node.values) if isinstance(row, Node)]
+    pairs = [pair for row in rows for pair in _counts(row, names)]
     counts: dict[str, tuple[int, tuple[int, int]]] = {}
     for key, value in pairs:
         if value is None or value < 0 or value != int(value) or value > MOST_COUNTED:
@@ -403,4 +405,4 @@ def _counts(node: Node, names: Sequence[str]) -> list[tuple[str, float | None]]:
     if not pairs or any(isinstance(value, Node) for value in pairs.values()):
         return []
     return [(key, as_number(value)) for key, value in pairs.items()
-            if as_number(value) is not None or key in names]
+            if key.strip() and (as_number(value) is not None or key in names)]

@@ -39,13 +39,13 @@ class PaliGemma(Family):
 
     def question(self, request: Request) -> str:
         self.check(request)
-        names = " ; ".join(request.names)
+        names, caption = loc.apart(" ; ".join(request.names)), loc.apart(request.caption)
         if request.task == "count":
             return f"answer en how many {names}?"
         if request.task == "ask":
-            return f"answer en {request.caption}"
+            return f"answer en {caption}"
         verb = {"ground": "detect", "point": "point", "detect": "detect", "keypoints": "keypoints"}[request.task]
-        return f"{verb} {names if request.task in ('detect', 'keypoints') else request.caption}"
+        return f"{verb} {names if request.task in ('detect', 'keypoints') else caption}"
 
     def frame(self, image_size: tuple[int, int], pixels: Pixels | None = None) -> Frame:
         return Frame(image_size, (pixels or self.pixels).fixed or self.pixels.fixed)
@@ -76,6 +76,7 @@ class PaliGemma(Family):
         said, cut = loc.whole(text, joints=request.task == "keypoints")
         if request.task == "ask":
             return reading.parsed("ok" if said.strip() else "empty")
+        said = reading.short(said)
         groups = list(loc.groups(said))
         if groups:
             return _places(groups, cut, reading)

@@ -37,7 +37,8 @@ class Qwen25VL(Family):
 
     def question(self, request: Request) -> str:
         self.check(request)
-        return self.wording(request) + (objects_json.THINK if request.think else "")
+        words = self.wording(request).replace("<|", "< |")  # somebody's "<|im_end|>" must not end the conversation
+        return words + (objects_json.THINK if request.think else "")
 
     def wording(self, request: Request) -> str:
         """The documented wordings, and ours in their manner for joints and counts."""

@@ -14,6 +14,7 @@ from app.types import Annotation, Box, Frame, Parsed, Point, Request
 # More objects than anybody looks at; a model that repeats itself until its budget ends reaches it.
 MOST_OBJECTS = 1_000
 MOST_PROBLEMS = 20
+LONGEST_ANSWER = 200_000  # characters read, after the thoughts: twice what the most objects need
 
 
 class Reading:
@@ -37,6 +38,12 @@ class Reading:
             self.spans.append(span)
         else:
             self.problem(f"only the first {MOST_OBJECTS:,} objects are kept")
+
+    def short(self, said: str) -> str:
+        """As much of an answer as is read at all, so that a megabyte of noise does not stop the page."""
+        if len(said) > LONGEST_ANSWER:
+            self.problem(f"only the first {LONGEST_ANSWER:,} of {len(said):,} characters were read")
+        return said[:LONGEST_ANSWER]
 
     def parsed(self, status: str) -> Parsed:
         problems = (text if times == 1 else f"{text} ({times} times)" for text, times in self.problems.items())

@@ -19,7 +19,7 @@ NUMBER = re.compile(r"<loc(\d{1,4})>")
 SEGMENT = re.compile(r"<seg\d{1,3}>")  # the mask tokens of `segment` answers: accepted and skipped
 ENDING = re.compile(r"<(?:eos|pad|end_of_turn)>|</s>")
 HALF_TOKEN = re.compile(r"<(?:(?:l(?:o(?:c\d{0,4})?)?)|(?:s(?:e(?:g\d{0,3})?)?))?$")  # "<lo" while the rest is to come
-TAG = re.compile(r"<(?=/?[a-z_]+\d*>)")
+TAG = re.compile(r"<(?=[/|]?[a-z_]+\d*\|?>)")
 
 
 class Group(NamedTuple):
@@ -41,9 +41,14 @@ def write_place(x: float, y: float, size: tuple[int, int]) -> str:
     return f"<loc{_bin(y, size[1]):04d}><loc{_bin(x, size[0]):04d}>"
 
 
+def apart(text: str) -> str:
+    """`<image>` or `<loc0001>` in somebody's words, as `< image>`: a tokenizer would take it for the token itself."""
+    return TAG.sub("< ", text)
+
+
 def write_label(label: str) -> str:
     """A label as it can stand in an answer: on one line, and `<loc0001>` or `<eos>` in it as `< loc0001>`, `< eos>`."""
-    plain = " ".join(TAG.sub("< ", label).split())
+    plain = " ".join(apart(label).split())
     while plain.endswith(" ;") or plain == ";":
         plain = plain[:-1].rstrip()
     return plain or "object"

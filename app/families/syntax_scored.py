@@ -1,4 +1,4 @@
-"""What a detector found, as text: `[{"label": "cat", "box": [x1, y1, x2, y2], "score": 0.93}, …]`, pixels of the original.
+"""What a detector found, as text: `[{"label": "cat", "box": [x1, y1, x2, y2], "score": 0.93}]`, original pixels.
 
 A detector writes no text. Its backend writes this, so that an answer is kept, shown and read again like any other.
 """
