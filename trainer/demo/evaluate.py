@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from app import geometry, pictures
-from app.backends.local import LocalModel
+from app.backends.local import LocalModel, load
 from app.families import for_model_type
 from app.types import Generation, ModelSpec
 from trainer.demo import questions
@@ -29,7 +29,7 @@ NEAR = 0.05  # of the picture's diagonal: a joint that is nearer is right
 
 def evaluate(model: str, scenes: int, seed: int, sketch: bool = False, progress=None) -> dict:
     """Ask `model` (a catalogue id or a folder) about `scenes` drawn scenes; returns figures, counts and seconds."""
-    loaded = LocalModel(shipped(model))
+    loaded = load(shipped(model))
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         for index in range(scenes):
