@@ -42,7 +42,10 @@ class Panel:
 def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], examples: Sequence[Example]) -> None:
     """Lays the tab out inside the current `gr.Blocks`. `compare` is `predict.compare`, or obeys its contract."""
     entries = {entry.spec.id: entry for entry in workspace.catalogue.entries()}
-    shipped = [name for name, entry in entries.items() if entry.state == "shipped"] or list(entries)[:1]
+    here = [name for name, entry in entries.items() if entry.state != "to download"]
+    away = [name for name in entries if name not in here]
+    shipped = [name for name in here if entries[name].state == "shipped"]
+    chosen_first = shipped or list(entries)[:1]
     asking = Asking()
     first = examples[0]
 
@@ -52,7 +55,9 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
         seen, image = glance(picked)
         return {picker: seen, notice: say(), stop_button: enabled(False), **fresh(panels, seen, image)}
 
-    def ask(picked: Picked | None, task: str, question: str, chosen: list[str], longest: int, visitor: gr.Request):
+    def ask(picked: Picked | None, task: str, question: str, ticked: list[str], added: list[str], longest: int,
+            visitor: gr.Request):
+        chosen = [*ticked, *added]
         stop = asking.begin(visitor)
         seen, image = glance(picked)
         try:
@@ -73,11 +78,11 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
         asking.end(visitor, stop)
         yield {stop_button: enabled(False), notice: say("Stopped." if stop.is_set() else "")}
 
-    def ask_example(event: gr.EventData, chosen: list[str], longest: int, visitor: gr.Request):
+    def ask_example(event: gr.EventData, ticked: list[str], added: list[str], longest: int, visitor: gr.Request):
         example = examples[int(event._data["index"])]
         seen, _ = glance(Picked(example.path, example.name))
         yield {picker: seen, task_choice: example.task, **worded(example.task, example.question)}
-        yield from ask(seen, example.task, example.question, chosen, longest, visitor)
+        yield from ask(seen, example.task, example.question, ticked, added, longest, visitor)
 
     def stop(visitor: gr.Request):
         return {stop_button: enabled(False), notice: say("Stopping…" if asking.stop(visitor) else "")}
@@ -88,8 +93,8 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
         return {question: gr.update(placeholder=tasks.TASKS[task].placeholder, **value),
                 helped: say(tasks.TASKS[task].help)}
 
-    def choose(chosen: list[str]):
-        return {panel.column: gr.update(visible=name in chosen) for name, panel in panels.items()}
+    def choose(ticked: list[str], added: list[str]):
+        return {panel.column: gr.update(visible=name in (*ticked, *added)) for name, panel in panels.items()}
 
     seen, image = glance(Picked(first.path, first.name))
     with gr.Row(elem_classes="controls"):
@@ -103,27 +108,31 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
                                       elem_id="question", scale=4, min_width=180, max_lines=3)
             helped = Notice(say(tasks.TASKS[first.task].help), elem_id="help")
             notice = Notice(elem_id="notice")
-            with gr.Accordion("Settings", open=False, elem_classes="controls-settings"):
+            with gr.Accordion("More models and settings", open=not here, elem_classes="controls-more"), gr.Row():
+                added = gr.Dropdown([(labelled(entries[name]), name) for name in away], multiselect=True,
+                                    value=[name for name in chosen_first if name in away], elem_id="more",
+                                    label="Models from the Hub, downloaded when first asked", visible=bool(away))
                 longest = gr.Slider(16, 4096, value=Generation().max_tokens, step=16, elem_id="longest",
                                     label="Longest answer, in tokens")
         with gr.Column(elem_classes="controls-models", min_width=220):
-            models = gr.CheckboxGroup([(labelled(entry), name) for name, entry in entries.items()], value=shipped,
-                                      label="Models", elem_id="models")
+            ticked = gr.CheckboxGroup([(labelled(entries[name]), name) for name in here], value=shipped, label="Models",
+                                      elem_id="models", visible=bool(here))
         with gr.Column(elem_classes="controls-run", min_width=110):
             run_button = gr.Button("Run", variant="primary", elem_id="run")
             stop_button = gr.Button("Stop", interactive=False, elem_id="stop")
     strip = Strip([(each.path, tasks.TASKS[each.task].title, each.question) for each in examples], elem_id="examples")
     with gr.Row(elem_classes="panels"):
-        panels = {name: laid_out(entry, name in shipped, seen, image) for name, entry in entries.items()}
+        panels = {name: laid_out(entry, name in chosen_first, seen, image) for name, entry in entries.items()}
 
     outputs = [picker, task_choice, question, helped, notice, stop_button,
                *(part for panel in panels.values() for part in (panel.head, panel.overlay, panel.answer))]
-    asked_with = [picker, task_choice, question, models, longest]
+    models = [ticked, added]
     picker.upload(look, [picker], outputs, **AT_ONCE)
     task_choice.input(worded, [task_choice], [question, helped], **AT_ONCE)
-    models.change(choose, [models], [panel.column for panel in panels.values()], **AT_ONCE)
-    gr.on([run_button.click, question.submit], ask, asked_with, outputs, **STREAMED)
-    strip.select(ask_example, [models, longest], outputs, **STREAMED)
+    gr.on([ticked.change, added.change], choose, models, [panel.column for panel in panels.values()], **AT_ONCE)
+    gr.on([run_button.click, question.submit], ask, [picker, task_choice, question, *models, longest], outputs,
+          **STREAMED)
+    strip.select(ask_example, [*models, longest], outputs, **STREAMED)
     stop_button.click(stop, None, [stop_button, notice], **AT_ONCE)
 
 

@@ -271,8 +271,10 @@ def test_no_model_and_no_question_are_sentences_too(visit, stage):
 def test_ticking_a_model_brings_its_panel_with_the_picture(visit, stage):
     stage.reset(remote=Part((Beat("x", (STAR,)),)))
     page = visit()
-    expect(page.locator("#models")).to_contain_text("6.1 GB")
-    page.locator("#models input").nth(2).click()
+    page.get_by_text("More models and settings").click()
+    page.locator("#more input").click()
+    expect(page.get_by_role("option")).to_contain_text("Remote (6.1 GB to download, 8 GB of GPU memory)")
+    page.get_by_role("option").click()
     expect(page.locator("#panel-remote .overlay-svg")).to_be_visible()
     page.click("#run")
     expect(boxes(page, "remote")).to_have_count(1)

@@ -1,0 +1,76 @@
+"""The overlay's Python half: colours, what travels to the browser, and what may come back from it."""
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from app.types import Annotation, Point
+from app.ui.overlay import LONGEST_LABEL, PALETTE, Overlay, OverlayData, View, colour, drawn
+from app.ui.picker import PickerData
+
+# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as people with each kind of colour blindness see it.
+BLINDNESS = {
+    "none": np.eye(3),
+    "protanopia": np.array([[.152286, 1.052583, -.204868],
+                            [.114503, .786281, .099216], [-.003882, -.048116, 1.051998]]),
+    "deuteranopia": np.array([[.367322, .860646, -.227968], [.280085, .672501, .047413], [-.011820, .042940, .968881]]),
+    "tritanopia": np.array([[1.255528, -.076749, -.178779], [-.078411, .930809, .147602], [.004733, .691367, .303900]]),
+}
+
+
+def lab(paint, matrix):
+    """CIE L*a*b* of a #rrggbb colour as seen through a matrix."""
+    rgb = np.array([int(paint[i:i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = matrix @ np.where(rgb <= .04045, rgb / 12.92, ((rgb + .055) / 1.055) ** 2.4)
+    to_xyz = np.array([[.4124, .3576, .1805], [.2126, .7152, .0722], [.0193, .1192, .9505]])
+    x, y, z = np.cbrt(to_xyz @ linear.clip(0, 1) / (.9505, 1, 1.089))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+def test_the_palette_can_be_told_apart_with_every_kind_of_colour_vision(kind):
+    nearest = min(np.linalg.norm(lab(a, BLINDNESS[kind]) - lab(b, BLINDNESS[kind]))
+                  for a, b in itertools.combinations(PALETTE, 2))
+    assert nearest > 11, f"two colours are {nearest:.1f} apart; 2.3 is just noticeable side by side"
+
+
+def test_a_label_keeps_its_colour():
+    # Written down, so that another hash or palette is noticed: labels would change colour under people's eyes.
+    assert [colour(label) for label in ("cat", "ring", "person")] == ["#0072b2", "#d55e00", "#009e73"]
+    assert colour("Red Star") == colour("red star")
+    assert colour("e\u0301te\u0301") == colour("été")
+
+
+def test_common_labels_use_the_whole_palette():
+    assert {colour(f"class {n}") for n in range(60)} == set(PALETTE)
+
+
+def test_an_update_is_json_with_stable_ids():
+    annotations = (Annotation("cat", (1.0, 2.0, 3.0, 4.0)), Annotation("dog", points=(Point("nose", 5, 6),), id="mine"))
+    sent = [drawn(each, n) for n, each in enumerate(annotations)]
+    assert [each["id"] for each in sent] == ["a0", "mine"]
+    assert json.loads(json.dumps(sent))[1]["points"] == [{"name": "nose", "x": 5, "y": 6, "visibility": "visible"}]
+
+
+def test_labels_that_cannot_be_sent_or_never_end_are_made_to_fit():
+    sent = drawn(Annotation("half \ud800 pair" + "x" * 10_000), 0)
+    assert sent["label"].startswith("half ? pair") and len(sent["label"]) == LONGEST_LABEL
+
+
+def test_the_picture_goes_by_its_path_and_size(tmp_path):
+    data = Overlay(render=False).postprocess(View(str(tmp_path / "a.png"), (30, 20), (Annotation("cat"),)))
+    assert (data.image.path, data.width, data.height) == (str(tmp_path / "a.png"), 30, 20)
+    assert Overlay(render=False).postprocess(None) is None
+
+
+@pytest.mark.parametrize("model, value", [
+    (OverlayData, {"image": {"path": "/etc/passwd"}, "width": 1, "height": 1}),
+    (PickerData, {"picture": {"path": "/etc/passwd"}}),
+])
+def test_a_browser_cannot_name_a_file_that_it_did_not_upload(model, value):
+    with pytest.raises(ValidationError, match="meta"):  # with the mark, Gradio checks the path; without, it is refused
+        model.model_validate(value, context={"validate_meta": True})
