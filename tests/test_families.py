@@ -174,14 +174,16 @@ def test_garbage_is_an_error_and_not_an_empty_answer(family, garbage):
 
 @TEXTUAL
 @pytest.mark.parametrize("text", ["I'm sorry, I can't help with that.", "I cannot identify people in images.",
-                                  "Sorry, as a base VLM I am not trained to answer this question.", "unanswerable"])
+                                  "Sorry, as a base VLM I am not trained to answer this question.",
+                                  "unanswerable", "I can't see an image."])
 def test_a_refusal_is_a_status_of_its_own(family, text):
     assert family.parse(text, asked("detect"), family.frame((640, 480))).status == "refused"
 
 
 @TEXTUAL
 @pytest.mark.parametrize("text", ["There are no cats in the image.", "None", "No cats are visible here.",
-                                  "I don't see any cats.", "There are none."])
+                                  "I don't see any cats.", "There are none.",
+                                  "I can't see a cat here."])
 def test_nothing_said_in_words_is_empty(family, text):
     parsed = family.parse(text, asked("detect"), family.frame((640, 480)))
     assert (parsed.status, parsed.annotations) == ("empty", ())

@@ -141,6 +141,15 @@ def test_counts_in_any_shape(text):
 def test_a_count_that_cannot_be_is_named():
     parsed = detect('{"cat": 1e18, "dog": 2.5}', names=("cat", "dog"), task="count")
     assert parsed.status == "unreadable" and len(parsed.problems) >= 2
+    assert detect('{"cat": 1e999, "dog": NaN}', names=("cat", "dog"), task="count").status == "unreadable"
+
+
+def test_a_count_under_another_spelling_is_the_asked_one_and_other_numbers_are_none():
+    assert [a.label for a in detect('{"cats": 2}', task="count").annotations] == ["cat", "cat"]
+    assert [a.label for a in detect('{"Cat": 1, "DOG": 0}', names=("cat", "dog"), task="count").annotations] == ["cat"]
+    assert [a.label for a in detect("1 Cat ; 0 dog", names=("cat", "dog"), family=PALI, task="count").annotations
+            ] == ["cat"]
+    assert detect('{"id": 7, "size": 3}', names=("cat", "dog"), task="count").status == "unreadable"
 
 
 def test_a_count_that_leaves_a_name_out_says_so():

@@ -12,7 +12,8 @@ from app.types import STATUSES, Annotation, Frame, Image, Point, Request
 PIECES = ["[", "]", "{", "}", '"', ",", ":", "null", "NaN", "1e999", "-7", "99999", "<loc0512>", "<loc",
           "<seg001>", " ; ", "```",
           "<think>", "</think>", "<answer>", "</answer>", "\n", "\\", "'", "\x00", "\ud800",
-          "猫", "(1,2),(3,4)", '"bbox_2d"', '"label"', '"keypoints"', "<points x1=\"1\" y1=\"2\" alt=\"a\">b</points>", "true",
+          "猫", "(1,2),(3,4)", '"bbox_2d"', '"label"', '"keypoints"', "true",
+          '<points x1="1" y1="2" alt="a">b</points>',
           "[[1,2],[3,4]]", "<|box_start|>", "<ref>", '{"count": 3}', "I'm sorry", "0", "１２", "1_000", "٣"]
 TASKS = ("detect", "ground", "point", "keypoints", "count", "ask")
 SIZE = (640, 480)

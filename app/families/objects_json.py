@@ -16,22 +16,26 @@ import re
 from collections.abc import Sequence
 
 from app.families import syntax_tags
+from app.families.counts_json import count
+from app.families.joints_json import figures, joints_of
+from app.families.keys_json import (
+    BOX_KEYS,
+    CORNERS,
+    JOINT_KEYS,
+    LABEL_KEYS,
+    OTHER_KEYS,
+    PLACE_KEYS,
+    POINT_KEYS,
+    label_of,
+    numbers_of,
+)
 from app.families.reading import Reading, asked_label, counted, pointed
 from app.families.syntax_json import Node, dumps, read
 from app.families.syntax_tags import as_number
-from app.families.words import MOST_COUNTED, denied, number, number_within, refused
+from app.families.words import denied, refused
 from app.geometry import clamp
 from app.types import Annotation, Parsed, Request
 
-BOX_KEYS = ("bbox_2d", "bbox", "box", "box_2d", "bboxes", "boxes", "bounding_box", "bounding_boxes", "bboxes_2d")
-POINT_KEYS = ("point_2d", "point", "points", "points_2d", "center")
-PLACE_KEYS = ("coordinates", "coords", "location", "position")  # a box or a point, by its length
-JOINT_KEYS = ("keypoints", "keypoints_2d", "joints")
-LABEL_KEYS = ("label", "name_en", "label_en", "names", "labels", "name", "object", "object_name", "class", "class_name",
-              "category", "text", "text_content", "description", "caption", "title", "type")
-OTHER_KEYS = ("score", "confidence", "img_idx", "id", "color", "size")
-CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"),
-           ("left", "top", "right", "bottom"))
 OPENING = "```json\n["
 # VLM-R1's wording, which GRPO's format reward expects.
 THINK = (" First output the thinking process in <think> </think> tags and then output the final answer in "
@@ -101,7 +105,7 @@ def parse(text: str, reading: Reading) -> Parsed:
         return reading.parsed("truncated")
     said = reading.short(said)
     roots, cut, stray = read(said)
-    if request.task == "count" and (status := _count(said, roots, cut, reading)):
+    if request.task == "count" and (status := count(said, roots, cut, reading)):
         return reading.parsed(status)
     walker = _Walker(reading, start)
     walker.roots(roots)
@@ -168,14 +172,14 @@ class _Walker:
             for node in self.bare:
                 self._place(node, "", node)
         if self.reading.request.task == "keypoints":
-            _gather_joints(self.reading)
+            figures(self.reading)
 
     def visit(self, node: Node, label: str) -> None:
         if not node.entries:
             self.nothing = True
         elif node.kind == "{":
             self._object(node, label)
-        elif _numbers(node) is not None:
+        elif numbers_of(node) is not None:
             if not node.orphan:
                 self.bare.append(node)
         else:
@@ -185,7 +189,7 @@ class _Walker:
 
     def _object(self, node: Node, inherited: str) -> None:
         pairs = {str(key).lower(): value for key, value in node.pairs.items()}
-        label = _label(pairs) or inherited
+        label = label_of(pairs) or inherited
         joints = next((pairs[key] for key in JOINT_KEYS if key in pairs), None)
         if joints is not None:
             return self._figure(node, label, pairs, joints)
@@ -228,11 +232,11 @@ class _Walker:
                 if all(key in pairs for key in keys):
                     return self._numbers([pairs[key] for key in keys], label, node, kind)
             return self.reading.problem("left out a place without coordinates")
-        values = _numbers(value)
+        values = numbers_of(value)
         if values is not None:
             return self._numbers(values, label, node, kind)
         inner = [child for child in value.values if isinstance(child, Node)]
-        pair = [_numbers(child) for child in inner]
+        pair = [numbers_of(child) for child in inner]
         if len(inner) != len(value.entries) or not inner:
             return self._numbers([as_number(child) for child in value.values], label, node, kind)
         if kind == "box" and len(pair) == 2 and all(found is not None and len(found) == 2 for found in pair):
@@ -259,10 +263,10 @@ class _Walker:
 
     def _figure(self, node: Node, label: str, pairs: dict, joints: object) -> None:
         value = next((pairs[key] for key in BOX_KEYS if pairs.get(key) is not None), None)
-        numbers = _numbers(value) if isinstance(value, Node) else None
+        numbers = numbers_of(value) if isinstance(value, Node) else None
         box = None if value is None else self.reading.box(numbers or [])
         points = []
-        for name, place in _joints(joints, self.reading.request.names):
+        for name, place in joints_of(joints, self.reading.request.names):
             if place is None:
                 continue  # named, and said to be absent
             point = self.reading.point(place[:2] if len(place) == 3 else place, name)
@@ -284,76 +288,9 @@ def _kind(key: str) -> str:
     return "box" if key in BOX_KEYS else "point" if key in POINT_KEYS else ""
 
 
-def _label(pairs: dict) -> str:
-    """The first key that can be a label; of several languages the English one."""
-    for key in LABEL_KEYS:
-        value = pairs.get(key)
-        if isinstance(value, Node):
-            inner = value.pairs
-            value = inner.get("en") or next((text for text in inner.values() if isinstance(text, str)), None)
-        if value is not None and not isinstance(value, (bool, Node)):
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-            if text.strip():
-                return text.strip()
-    return ""
-
-
-def _numbers(node: Node) -> list[float | None] | None:
-    """The numbers of a flat list (null where it is null), or None if it holds anything else. "12" is a number."""
-    if node.kind != "[" or not node.entries:
-        return None
-    values = [as_number(value) for value in node.values]
-    flat = all(number is not None or value is None for value, number in zip(node.values, values, strict=True))
-    return values if flat else None
-
-
 def _is_place(node: Node) -> bool:
     inner = [child for child in node.values if isinstance(child, Node)]
-    return _numbers(node) is not None or (bool(inner) and all(_numbers(child) is not None for child in inner))
-
-
-def _joints(value: object, names: Sequence[str]) -> list[tuple[str, list[float | None] | None]]:
-    """Joints as {"head": [x, y]}, [{"name": "head", "x": 1, "y": 2}, …], or bare pairs in the order of the question."""
-    if not isinstance(value, Node):
-        return []
-    if value.kind == "{":
-        return [(key, _xy(place)) for key, place in value.pairs.items()]
-    found = []
-    for i, item in enumerate(value.values):
-        pairs = {key.lower(): inner for key, inner in item.pairs.items()} if isinstance(item, Node) else {}
-        name = _label(pairs) or (names[i] if len(value.entries) == len(names) else "")
-        found.append((name, _xy(next((pairs[key] for key in POINT_KEYS if key in pairs), item))))
-    return found
-
-
-def _xy(place: object) -> list[float | None] | None:
-    if not isinstance(place, Node):
-        return None
-    if place.kind == "{":
-        pairs = {key.lower(): value for key, value in place.pairs.items()}
-        return [as_number(pairs.get("x")), as_number(pairs.get("y"))]
-    return _numbers(place) or []
-
-
-def _gather_joints(reading: Reading) -> None:
-    """{"point_2d": …, "label": "head"}, … : joints written as objects of their own are one figure until one repeats."""
-    figures, spans = [], []
-    for annotation, span in zip(reading.annotations, reading.spans, strict=True):
-        loose = annotation.box is None and len(annotation.points) == 1 and not annotation.points[0].name
-        if not loose:
-            figures.append(annotation)
-            spans.append(span)
-            continue
-        x, y = annotation.points[0].x, annotation.points[0].y
-        joint = type(annotation.points[0])(annotation.label, x, y)
-        previous = figures[-1] if figures else None
-        if previous is None or previous.box is not None or any(p.name == joint.name for p in previous.points):
-            figures.append(Annotation(asked_label(reading.request), points=(joint,)))
-            spans.append(span)
-        else:
-            figures[-1] = Annotation(previous.label, points=(*previous.points, joint))
-            spans[-1] = (spans[-1][0], span[1])
-    reading.annotations, reading.spans = figures, spans
+    return numbers_of(node) is not None or (bool(inner) and all(numbers_of(child) is not None for child in inner))
 
 
 def _tags(said: str, start: int, reading: Reading) -> None:
@@ -364,45 +301,3 @@ def _tags(said: str, start: int, reading: Reading) -> None:
             reading.add(Annotation(reading.label(label), box), span)
         elif len(values) == 2 and (point := reading.point(values)):
             reading.add(Annotation(reading.label(label), points=(point,)), span)
-
-
-def _count(said: str, roots: list[Node], cut: bool, reading: Reading) -> str | None:
-    """The status of an answer in numbers, or None where it is none: the objects may be listed with their boxes."""
-    names = reading.request.names
-    rows = [row for node in roots for row in ([node] if node.kind == "{" else node.values) if isinstance(row, Node)]
-    pairs = [pair for row in rows for pair in _counts(row, names)]
-    counts: dict[str, tuple[int, tuple[int, int]]] = {}
-    for key, value in pairs:
-        if value is None or value < 0 or value != int(value) or value > MOST_COUNTED:
-            reading.problem(f"left out the count of {key!r}: it is no whole number up to {MOST_COUNTED:,}")
-        else:
-            counts[key] = int(value), (0, len(said))
-    if not pairs and not cut and len(names) == 1:
-        alone = number(said)
-        alone = number_within(said) if alone is None and not roots else alone
-        if alone is not None:
-            counts[names[0]] = alone, (0, len(said))
-    if not counts:
-        return None
-    for name in names:
-        if name not in counts:
-            reading.problem(f"did not say how many {name!r}")
-    for label, (many, span) in counts.items():
-        if label not in names:
-            reading.problem(f"counted {label!r}, which was not asked for")
-        for _ in range(many):
-            reading.add(Annotation(label), span)
-    return "truncated" if cut else "ok" if reading.annotations else "empty"
-
-
-def _counts(node: Node, names: Sequence[str]) -> list[tuple[str, float | None]]:
-    """{"cat": 3}, {"label": "cat", "count": 3}, or {"count": 3} where one name was asked for."""
-    pairs = node.pairs
-    if "count" in pairs and "count" not in names:
-        label = _label({key.lower(): value for key, value in pairs.items()})
-        label = label or (names[0] if len(names) == 1 else "")
-        return [(label, as_number(pairs["count"]))] if label else []
-    if not pairs or any(isinstance(value, Node) for value in pairs.values()):
-        return []
-    return [(key, as_number(value)) for key, value in pairs.items()
-            if key.strip() and (as_number(value) is not None or key in names)]

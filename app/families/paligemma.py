@@ -17,6 +17,7 @@ from app.families import syntax_loc as loc
 from app.families.base import Example, Family
 from app.families.reading import Reading, asked_label, counted, pointed
 from app.families.words import denied, number, number_within, refused
+from app.metrics import same
 from app.types import Annotation, Frame, Image, Parsed, Pixels, Request
 
 
@@ -172,14 +173,14 @@ def _count(said: str, reading: Reading) -> Parsed:
         if count is None and denied(said):
             return reading.parsed("empty")
     else:
-        counts = {}
+        counts, asked = {}, {same(loc.write_label(name)): name for name in names}
         for piece in said.split(";"):
             head, _, label = piece.strip().partition(" ")
             count = number(head)
             if count is None or not label.strip():
                 reading.problem(f"left out {piece.strip()[:60]!r}: it is no count with a name")
                 continue
-            counts[label.strip()] = count
+            counts[asked.get(same(label), label.strip())] = count
         if counts:
             _compare_names(counts, reading)
     if not counts:
@@ -193,10 +194,10 @@ def _count(said: str, reading: Reading) -> Parsed:
 
 def _compare_names(counts: dict[str, int], reading: Reading) -> None:
     for name in reading.request.names:
-        if loc.write_label(name) not in counts:
+        if name not in counts:
             reading.problem(f"did not say how many {name!r}")
     for label in counts:
-        if label not in map(loc.write_label, reading.request.names):
+        if label not in reading.request.names:
             reading.problem(f"counted {label!r}, which was not asked for")
 
 

@@ -21,7 +21,8 @@ NOTHING = re.compile(
     r"(?:no\b|none\b|not any\b|nothing\b)|"
     r"(?:none|nothing|no objects?|empty|n/a)\W*$|none of (?:the|them)\b|"
     r"no [^.;,\n]{1,60}(?:found|visible|detected|present|shown|here|in (?:the|this) (?:image|picture|photo|scene))|"
-    r"(?:i|we) (?:do not|don'?t|did not|didn'?t|cannot|can'?t) (?:see|find|detect) any\b|"
+    r"(?:i|we) (?:do not|don'?t|did not|didn'?t|cannot|can'?t) (?:see|find|detect) (?:any|an?)\b"
+    r"(?! (?:image|picture|photo))|"
     r"the (?:image|picture|photo) (?:does not|doesn'?t) (?:contain|show|have)|没有|图中没有)", re.IGNORECASE)
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",

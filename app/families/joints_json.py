@@ -1,0 +1,54 @@
+"""Joints in JSON, `{"head": [x, y], …}` and the other shapes they come in."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.families.keys_json import POINT_KEYS, label_of, numbers_of
+from app.families.reading import Reading, asked_label
+from app.families.syntax_json import Node
+from app.families.syntax_tags import as_number
+from app.types import Annotation, Point
+
+
+def joints_of(value: object, names: Sequence[str]) -> list[tuple[str, list[float | None] | None]]:
+    """Joints as {"head": [x, y]}, [{"name": "head", "x": 1, "y": 2}, …], or bare pairs in the order of the question."""
+    if not isinstance(value, Node):
+        return []
+    if value.kind == "{":
+        return [(key, _xy(place)) for key, place in value.pairs.items()]
+    found = []
+    for i, item in enumerate(value.values):
+        pairs = {key.lower(): inner for key, inner in item.pairs.items()} if isinstance(item, Node) else {}
+        name = label_of(pairs) or (names[i] if len(value.entries) == len(names) else "")
+        found.append((name, _xy(next((pairs[key] for key in POINT_KEYS if key in pairs), item))))
+    return found
+
+
+def _xy(place: object) -> list[float | None] | None:
+    if not isinstance(place, Node):
+        return None
+    if place.kind == "{":
+        pairs = {key.lower(): value for key, value in place.pairs.items()}
+        return [as_number(pairs.get("x")), as_number(pairs.get("y"))]
+    return numbers_of(place) or []
+
+
+def figures(reading: Reading) -> None:
+    """{"point_2d": …, "label": "head"}, … : joints written as objects of their own are one figure until one repeats."""
+    found, spans = [], []
+    for annotation, span in zip(reading.annotations, reading.spans, strict=True):
+        loose = annotation.box is None and len(annotation.points) == 1 and not annotation.points[0].name
+        if not loose:
+            found.append(annotation)
+            spans.append(span)
+            continue
+        x, y = annotation.points[0].x, annotation.points[0].y
+        joint = Point(annotation.label, x, y)
+        previous = found[-1] if found else None
+        if previous is None or previous.box is not None or any(p.name == joint.name for p in previous.points):
+            found.append(Annotation(asked_label(reading.request), points=(joint,)))
+            spans.append(span)
+        else:
+            found[-1] = Annotation(previous.label, points=(*previous.points, joint))
+            spans[-1] = (spans[-1][0], span[1])
+    reading.annotations, reading.spans = found, spans
