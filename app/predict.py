@@ -51,7 +51,9 @@ def ask(models: LoadedModels, spec: ModelSpec, request: Request, generation: Gen
 
 def compare(models: LoadedModels, specs: Sequence[ModelSpec], request: Request, generation: Generation = GREEDY,
             stop: threading.Event | None = None) -> Iterator[Update | None]:
-    """Several models' updates as they come, None as a heartbeat, and one "done" for each model.
+    """Several models' updates as they come, None after those that came together, and one "done" for each model.
+
+    None also comes as a heartbeat, at least every HEARTBEAT.
 
     A thread per model, so that each streams by itself and fails by itself. Setting `stop`, or closing this iterator
     (which sets it), ends them all. Updates that nobody fetched in time are skipped, the newest is kept.
@@ -71,7 +73,8 @@ def compare(models: LoadedModels, specs: Sequence[ModelSpec], request: Request, 
                     break
             news = _newest(told)
             known |= news
-            yield from news.values() or [None]
+            yield from news.values()
+            yield None  # that was all for now: who draws these may draw
         for spec in specs:
             if known[spec.id].state != "done":
                 final = _abandoned(spec, request, generation, known[spec.id])

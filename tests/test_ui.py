@@ -81,17 +81,19 @@ def test_what_a_model_needs_is_said_before_it_is_asked():
 
 
 def test_bursts_are_merged_the_newest_wins_and_nothing_is_lost():
-    updates = [Update("a", "loading"), *(Update(name, "answering", n) for n in range(500) for name in "ab"),
+    updates = [Update("a", "loading"), *(Update(name, "answering", n) for n in range(500) for name in "ab"), None,
                Update("a", "done"), Update("b", "done")]
-    steps = list(bursts(iter(updates), pause=0.5))
-    assert len(steps) <= 3
-    last = {name: update for step in steps for name, update in step.items()}
-    assert {update.state for update in last.values()} == {"done"}
+    steps = list(bursts(iter(updates)))
+    assert [{name: (update.state, update.ahead) for name, update in step.items()} for step in steps] == [
+        {"a": ("answering", 499), "b": ("answering", 499)}, {"a": ("done", 0), "b": ("done", 0)}]
 
 
-def test_a_heartbeat_lets_out_what_waits():
-    steps = list(bursts(iter([Update("a", "loading"), Update("a", "answering"), None, None]), pause=60))
-    assert [list(step) for step in steps] == [["a"], ["a"], []]
+def test_the_page_is_updated_at_most_once_per_pause_and_heartbeats_do_not_wait():
+    began = time.monotonic()
+    steps = list(bursts(iter([Update("a", "loading"), None] * 4), pause=0.1))
+    assert len(steps) == 4 and 0.3 <= time.monotonic() - began < 1
+    began = time.monotonic()
+    assert list(bursts(iter([None] * 4), pause=60)) == [{}] * 4 and time.monotonic() - began < 1
 
 
 def test_sentences_begin_with_a_capital_and_file_names_stay_as_they_are():

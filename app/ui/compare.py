@@ -165,15 +165,21 @@ def understood(seen: Picked | None, image: Image | None, task: str, question: st
 
 
 def bursts(updates: Iterable[Update | None], pause: float = PAUSE) -> Iterator[dict[str, Update]]:
-    """The newest update of each model, at most one step per `pause`; a heartbeat becomes an empty step."""
+    """The updates that came together, at most one step per `pause`; a heartbeat becomes an empty step.
+
+    While this sleeps, `compare` keeps the newest update of each model and forgets the ones before.
+    """
     waiting: dict[str, Update] = {}
     due = 0.0
     for update in updates:
         if update:
             waiting[update.model] = update
-        if update is None or time.monotonic() >= due:
-            yield waiting
-            waiting, due = {}, time.monotonic() + pause
+            continue
+        if waiting:
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = time.monotonic() + pause
+        yield waiting
+        waiting = {}
     if waiting:
         yield waiting
 

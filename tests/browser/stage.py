@@ -71,6 +71,7 @@ class Stage:
 
         for ahead, spec in enumerate(specs):
             yield Update(spec.id, "queued" if ahead else "loading", ahead)
+        yield None
         parts = {spec.id: self.parts.get(spec.id, Part()) for spec in specs}
         for turn in range(max((len(part.beats) for part in parts.values()), default=0)):
             for spec in specs:
@@ -81,6 +82,7 @@ class Stage:
                 elif beat and not stop.is_set():
                     written[spec.id] = Beat(written[spec.id].text + beat.text, beat.annotations)
                     yield Update(spec.id, "answering", 0, prediction(spec))
+            yield None
         for spec in specs:
             status, problems = parts[spec.id].status, parts[spec.id].problems
             if stop.is_set():
