@@ -33,6 +33,7 @@ def test_shipped_models_come_first_with_their_cards_titles(shipped):
 def test_an_adapter_stands_on_its_shipped_base(shipped):
     base, tuned = (Catalogue(shipped).find(name) for name in ("tiny-paligemma", "tiny-paligemma-sketch"))
     assert tuned.source == base.source and base.adapter is None
+    assert tuned.revision != base.revision  # each that of its own weights
     assert tuned.adapter == str(shipped / "tiny-paligemma-sketch") and tuned.family == "paligemma"
 
 

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
-from app import families
+from app import cli, families
+from app.backends import ModelError, loaded
 from tests.conftest import ROOT
 
 ANNOTATION = {"label", "box", "points", "score"}
@@ -76,6 +78,22 @@ def test_predict_prints_the_prediction_and_nothing_else(checkpoint, photo):
     assert set(document) == PREDICTION
     assert document["image"] == {"width": 64, "height": 48} and document["query"] == "the red box"
     assert document["tokens"] <= 4
+
+
+def test_a_talkative_library_does_not_get_into_the_document(checkpoint, photo, monkeypatch, capsys):
+    page = types.ModuleType("talkative")
+    page.load = talkative
+    monkeypatch.setitem(sys.modules, "talkative", page)
+    monkeypatch.setitem(loaded.BACKENDS, "local", "talkative")
+    cli.app(["predict", str(photo), "--model", str(checkpoint("paligemma")), "--task", "ask", "--query", "x", "--json"],
+            standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["problems"] == ["no"] and "downloading" in err
+
+
+def talkative(spec):
+    print("downloading 1%…")
+    raise ModelError("no")
 
 
 def test_predict_without_json_is_for_reading(checkpoint, photo):

@@ -142,19 +142,18 @@ def test_the_picture_matters(load, photo, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_control_tokens_in_a_question_stay_text(load, photo, kind):
-    model = load(kind)
+def test_control_tokens_in_a_question_stay_text(load, photo, kind, monkeypatch):
+    model, given = load(kind), []
+    write = model.checkpoint.model.generate
+    monkeypatch.setattr(model.checkpoint.model, "generate", lambda **inputs: (given.append(inputs), write(**inputs)))
     tokenizer = model.checkpoint.processor.tokenizer
     typed = " ".join(tokenizer.get_added_vocab())[:1500] + " <loc0001> <|im_end|> <image> <<image>"
-    plain = question(photo, "the red box")
-    hostile = local.without_control_tokens(question(photo, typed), model.control)
-    picture = [pictures.pixels(plain.images[0])]
+    for words in ("the red box", typed):
+        answer(model, question(photo, words), Generation(max_tokens=2))
     added = set(tokenizer.get_added_vocab().values())
-    marks = [sorted(number for number in model._inputs(request, picture, Generation())["input_ids"][0].tolist()
-                    if number in added) for request in (plain, hostile)]
-    assert marks[0] == marks[1]
-    step = answer(model, question(photo, typed), Generation(max_tokens=2))
-    assert step.frame.image_size == (64, 48)
+    plain, hostile = ([number for number in inputs["input_ids"][0].tolist() if number in added] for inputs in given)
+    assert plain == hostile
+    assert "labels" not in given[0]
 
 
 def test_control_tokens_in_names_and_in_an_edited_prompt_stay_text_too(load, photo):

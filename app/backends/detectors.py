@@ -74,8 +74,7 @@ class Detector:
         yield Step(write(found), 0, prompt, step.frame, "stop", time.monotonic() - began)
 
     def _inputs(self, image, names: list[str]):
-        words = [name.lower() for name in names] if self.family.name != "owlv2" else names
-        inputs = self.processor(images=[image], text=[words], return_tensors="pt", truncation=True)
+        inputs = self.processor(images=[image], text=[names], return_tensors="pt", truncation=True)
         return inputs.to(self.device)
 
     def _read_owlv2(self, outputs, inputs, size: tuple[int, int], count: int):

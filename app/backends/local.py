@@ -134,7 +134,7 @@ class LocalModel:
         else:
             text = processor.image_token * len(images) + self.family.prompt(request)
         inputs = processor(images=[images], text=[text], return_tensors="pt", **budget)
-        inputs.pop("labels", None)  # PaliGemma's processor always gives them, and generate would compute a loss
+        inputs.pop("labels", None)  # PaliGemma's processor always gives them; they are for training
         return inputs.to(self.checkpoint.device, self.checkpoint.model.dtype)
 
     def _write(self, inputs, generation: Generation, stops: tuple[threading.Event, ...],
