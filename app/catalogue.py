@@ -118,7 +118,15 @@ def _hub_state(spec: ModelSpec) -> str:
     """Whether the weights are in the Hub's cache; a download cut off halfway leaves none under their name."""
     from huggingface_hub.constants import HF_HUB_CACHE
     snapshots = Path(HF_HUB_CACHE) / f"models--{spec.source.replace('/', '--')}" / "snapshots"
-    return "on disk" if any(snapshots.glob("*/*.safetensors")) else "to download"
+    return "on disk" if any(map(_complete, snapshots.glob("*/"))) else "to download"
+
+
+def _complete(snapshot: Path) -> bool:
+    """Whether all weights are there: large ones come in several files, which an index names."""
+    index = snapshot / "model.safetensors.index.json"
+    if index.is_file():
+        return all((snapshot / name).is_file() for name in set(_json(index).get("weight_map", {}).values()))
+    return any(snapshot.glob("*.safetensors"))
 
 
 def _revision(folder: Path) -> str | None:

@@ -84,7 +84,11 @@ def test_a_hub_model_is_on_disk_once_its_weights_are_in_the_cache(tmp_path, monk
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
     assert state() == "to download"
-    (snapshot / "model.safetensors").write_bytes(b"x")
+    (snapshot / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "1.safetensors", "b": "2.safetensors"}}')
+    (snapshot / "1.safetensors").write_bytes(b"x")
+    assert state() == "to download"  # cut off between two files
+    (snapshot / "2.safetensors").write_bytes(b"x")
     assert state() == "on disk"
 
 

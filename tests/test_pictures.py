@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import zlib
 
@@ -130,6 +131,7 @@ def test_a_missing_file_is_named(tmp_path):
         pictures.read(tmp_path / "gone.png")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_hostile_files_open_with_the_size_of_their_header_or_are_refused(shared):
     opened = 0
     for path in sorted((shared / "hostile_images" / "files").iterdir()):
@@ -142,3 +144,18 @@ def test_hostile_files_open_with_the_size_of_their_header_or_are_refused(shared)
             opened += 1
             assert upright.size == image.size and upright.mode == "RGB", path.name
     assert opened > 30
+
+
+def test_real_photographs_have_the_size_that_their_annotations_say(shared):
+    seen = 0
+    for file in sorted((shared / "coco").rglob("*.json")):
+        content = json.loads(file.read_text())
+        if not isinstance(content, dict):
+            continue
+        for row in content.get("images", [])[:20]:
+            [*found] = file.parent.rglob(row["file_name"])
+            for path in found[:1]:
+                image = pictures.read(path)
+                assert image.size == (row["width"], row["height"]) == pictures.pixels(image).size, path
+                seen += 1
+    assert seen >= 20
