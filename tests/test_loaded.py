@@ -1,6 +1,7 @@
 """Each model loads once for all, a failure is not kept, and a device answers one after another in order of arrival."""
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from app import pictures
 from app.backends import ModelError, Step, loaded
 from app.backends.loaded import LoadedModels, Place
 from app.types import Frame, Generation, ModelSpec, Request
+from tests.conftest import ROOT
 
 SPEC = ModelSpec("a", "paligemma", "fake", "somewhere")
 ASKED = Request((), "detect", names=("cat",))
@@ -154,6 +156,28 @@ def test_a_tuned_model_and_its_base_load_their_weights_once(checkpoint, photo):
     texts = [list(models.answer(spec, request, Generation(max_tokens=8), threading.Event()))[-1].text
              for spec in (base, tuned, base)]
     assert texts[0] == texts[2] != texts[1]
+
+
+FIVE_AT_ONCE = """
+import sys, threading
+from app.backends.loaded import LoadedModels
+from app.types import ModelSpec
+models, families = LoadedModels(), ("paligemma", "qwen2.5-vl", "qwen3-vl", "owlv2", "grounding-dino")
+specs = [ModelSpec(f, f, "detector" if f in families[3:] else "local", s) for f, s in zip(families, sys.argv[1:])]
+threads = [threading.Thread(target=models.load, args=(spec,)) for spec in specs]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print([str(models.load(spec).model.device if spec.backend == "detector" else
+           models.load(spec).checkpoint.model.get_output_embeddings().weight.device) for spec in specs])
+"""
+
+
+def test_five_models_load_at_once_without_disturbing_each_other(checkpoint):
+    """In a new process, where transformers is imported by five threads too."""
+    kinds = ("paligemma", "qwen2_5_vl", "qwen3_vl", "owlv2", "grounding_dino")
+    done = subprocess.run([sys.executable, "-c", FIVE_AT_ONCE, *(str(checkpoint(kind)) for kind in kinds)],
+                          cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0 and "Error" not in done.stderr and "MISSING" not in done.stderr, done.stderr
 
 
 def test_the_page_of_loaded_models_knows_every_backend_module():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +17,10 @@ from app.backends import ModelError
 from app.types import ModelSpec
 
 log = logging.getLogger(__name__)
+
+# Held while transformers is imported and while it builds a model: both change state of the whole process. Five models
+# loading at once gave an ImportError from its lazy imports, and a PaliGemma without its tied lm_head.
+LOADING = threading.RLock()
 NEEDED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]  # no pickles, no code, no other frameworks
 OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|can't allocate memory|CUDA out of memory")
 SHORT = 12  # letters of a sha256: enough to tell weights apart, short enough to be read

@@ -15,7 +15,7 @@ from transformers import AutoModelForZeroShotObjectDetection
 
 from app import families, geometry, pictures
 from app.backends import ModelError, Step
-from app.backends.checkpoint import explained, folder_of, revision_of, within_memory
+from app.backends.checkpoint import LOADING, explained, folder_of, revision_of, within_memory
 from app.backends.processors import load_processor
 from app.backends.typed import control_tokens, without_control_tokens
 from app.families.syntax_scored import asked, write
@@ -39,10 +39,11 @@ class Detector:
         self.threshold = THRESHOLDS[self.family.name]
         self.device = "cuda:0" if torch.cuda.is_available() else "cpu"
         self.revision = revision_of(folder)
-        self.processor = load_processor(str(folder), local_files_only=True)
-        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32,
-        ).to(self.device).eval()
+        with LOADING:
+            self.processor = load_processor(str(folder), local_files_only=True)
+            self.model = AutoModelForZeroShotObjectDetection.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32,
+            ).to(self.device).eval()
         self.control = control_tokens(self.processor.tokenizer)
 
     def generate(self, request: Request, generation: Generation, stop: threading.Event) -> Iterator[Step]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.backends import Step
+from app.backends.checkpoint import LOADING
 from app.types import Generation, ModelSpec, Request
 
 BACKENDS = {"local": "app.backends.local", "detector": "app.backends.detectors"}
@@ -85,7 +86,8 @@ class LoadedModels:
             load.set_exception(problem)
 
     def _loaded(self, spec: ModelSpec):
-        backend = importlib.import_module(BACKENDS[spec.backend])
+        with LOADING:
+            backend = importlib.import_module(BACKENDS[spec.backend])
         if not spec.adapter:
             return backend.load(spec)
         base = self.load(replace(spec, id=spec.source, adapter=None))  # one copy of the weights for base and tuned

@@ -19,7 +19,7 @@ from transformers import AutoModelForImageTextToText, StoppingCriteria, Stopping
 
 from app import families, pictures
 from app.backends import Step
-from app.backends.checkpoint import check_safetensors, explained, folder_of, revision_of, within_memory
+from app.backends.checkpoint import LOADING, check_safetensors, explained, folder_of, revision_of, within_memory
 from app.backends.processors import load_processor
 from app.backends.typed import control_tokens, without_control_tokens
 from app.backends.writing import Writing
@@ -43,17 +43,18 @@ class Checkpoint:
         folder = folder_of(spec.source, spec.revision)
         cuda = torch.cuda.is_available()
         self.device = "cuda:0" if cuda else "cpu"
-        self.processor = load_processor(str(folder), local_files_only=True)
-        self.model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=torch.bfloat16 if cuda else torch.float32, use_safetensors=True, trust_remote_code=False,
-            local_files_only=True).to(self.device).eval()
+        with LOADING:
+            self.processor = load_processor(str(folder), local_files_only=True)
+            self.model = AutoModelForImageTextToText.from_pretrained(
+                folder, dtype=torch.bfloat16 if cuda else torch.float32, use_safetensors=True,
+                trust_remote_code=False, local_files_only=True).to(self.device).eval()
         self.revision = revision_of(folder)
         self.lock = threading.Lock()
         self.tuned = None  # the PeftModel around `model`, once there is an adapter
 
     def add(self, adapter: str) -> None:
-        import peft
-        with self.lock:
+        with LOADING, self.lock:
+            import peft
             if self.tuned is None:
                 self.tuned = peft.PeftModel.from_pretrained(self.model, adapter, adapter_name=adapter)
             elif adapter not in self.tuned.peft_config:
