@@ -17,9 +17,10 @@ from app.catalogue import Entry
 from app.predict import Update
 from app.types import Annotation, Generation, Image, ModelSpec, Point, Prediction, Request
 from app.ui import words
-from app.ui.compare import bursts, say
+from app.ui.compare import bursts, glance, say
 from app.ui.device import device, gpus
 from app.ui.examples import FOLDER, examples
+from app.ui.picker import Picked
 from app.ui.shown import displayable
 
 ROOT = Path(__file__).parents[1]
@@ -137,6 +138,23 @@ def test_a_damaged_picture_is_refused_where_it_was_chosen(tmp_path):
     (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:9000])
     with pytest.raises(pictures.PictureError, match=r"half\.png .* save it again"):
         displayable(pictures.read(tmp_path / "half.png"))
+
+
+def test_every_hostile_file_is_shown_or_refused_in_a_sentence(shared):
+    shown = 0
+    for path in sorted((shared / "hostile_images" / "files").iterdir()):
+        picked, image = glance(Picked(str(path), path.name))
+        assert (image is None) == bool(picked.problem), path.name
+        shown += image is not None
+        assert "\n" not in picked.problem and len(picked.problem) < 300, picked.problem
+    assert shown > 20
+
+
+def test_a_hostile_file_of_our_own_is_refused_in_a_sentence(tmp_path):
+    for name, content in (("empty.png", b""), ("words.jpg", b"words"), ("cut.png", b"\x89PNG\r\n\x1a\n\0\0")):
+        (tmp_path / name).write_bytes(content)
+        picked, image = glance(Picked(str(tmp_path / name), name))
+        assert image is None and picked.problem.startswith(name)
 
 
 def test_the_device_is_known_from_the_driver(tmp_path, monkeypatch):

@@ -111,7 +111,7 @@ def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], e
             with gr.Accordion("More models and settings", open=not here, elem_classes="controls-more"), gr.Row():
                 added = gr.Dropdown([(labelled(entries[name]), name) for name in away], multiselect=True,
                                     value=[name for name in chosen_first if name in away], elem_id="more",
-                                    label="Models from the Hub, downloaded when first asked", visible=bool(away))
+                                    label="Models from the Hub", visible=bool(away))
                 longest = gr.Slider(16, 4096, value=Generation().max_tokens, step=16, elem_id="longest",
                                     label="Longest answer, in tokens")
         with gr.Column(elem_classes="controls-models", min_width=220):

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from app.types import Annotation
 from app.ui.overlay import colour
-from tests.browser.stage import Beat, Part
+from tests.browser.stage import HOLD, Beat, Part
 
 LABELS = ["cat", "Cat", "red star", "кошка", "猫", "قطة", "Straße", "İstanbul", "e\u0301te\u0301", "été", "ΟΔΟΣ", "🦊",
           "a" * 200, "", " spaced ", "left\ud800half"]
@@ -40,6 +40,20 @@ def test_objects_have_names_and_the_keyboard_goes_through_them(visit, stage):
     expect(page.locator("#panel-first .overlay-tag.on")).to_have_text("big")
     page.keyboard.press("Escape")
     expect(page.locator("#panel-first .overlay-svg.looking")).to_have_count(0)
+
+
+def test_an_object_keeps_the_focus_while_others_are_still_coming(visit, stage):
+    first, second = Annotation("first", (10.0, 10.0, 90.0, 90.0)), Annotation("second", (100.0, 10.0, 300.0, 200.0))
+    stage.reset(first=Part((Beat("x", (first,)), HOLD, Beat("y", (first, second)))))
+    page = visit()
+    page.click("#run")
+    expect(page.locator("#panel-first .overlay-object")).to_have_count(1)
+    page.locator("#panel-first .overlay-object").focus()
+    page.evaluate("window.seen = document.activeElement")
+    stage.go.set()
+    expect(page.locator("#panel-first .head-status")).to_contain_text("2 boxes ·")
+    assert page.evaluate("window.seen === document.activeElement")
+    expect(page.locator("#panel-first .overlay-object.on")).to_have_count(1)
 
 
 def test_a_pointer_over_an_object_lets_the_others_step_back(visit, stage):

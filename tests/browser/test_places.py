@@ -128,6 +128,25 @@ def test_tags_stay_inside_the_picture(visit, stage):
         assert at["y"] + at["height"] <= frame["y"] + frame["height"] + 1
 
 
+def test_tags_that_find_no_room_wait_until_their_object_is_looked_at(visit, stage):
+    heap = tuple(Annotation(f"label {n}", (200.0 + n, 150.0 + n, 260.0 + n, 200.0 + n)) for n in range(30))
+    stage.reset(first=Part((Beat("x", heap),)))
+    page = visit()
+    page.click("#run")
+    expect(page.locator("#panel-first .overlay-box")).to_have_count(30)
+    seen = [tag.bounding_box() for tag in page.locator("#panel-first .overlay-tag:not(.crowded)").all()]
+    assert seen and page.locator("#panel-first .overlay-tag.crowded").count() == 30 - len(seen) > 0
+    for n, a in enumerate(seen):
+        for b in seen[:n]:
+            assert (a["x"] + a["width"] <= b["x"] + 2 or b["x"] + b["width"] <= a["x"] + 2
+                    or a["y"] + a["height"] <= b["y"] + 2 or b["y"] + b["height"] <= a["y"] + 2)
+    name = page.locator("#panel-first .overlay-tag.crowded").first.get_attribute("data-id")
+    waiting = page.locator(f'#panel-first .overlay-tag[data-id="{name}"]')
+    expect(waiting).to_be_hidden()
+    page.locator(f'#panel-first .overlay-object[data-id="{name}"]').focus()
+    expect(waiting).to_be_visible()
+
+
 def test_points_are_drawn_where_they_are_and_absent_ones_are_not(visit, stage):
     points = (Point("head", 120, 90), Point("left hand", 240, 180, "hidden"), Point("tail", 0, 0, "absent"))
     stage.reset(first=Part((Beat("x", (Annotation("person", None, points),)),)))

@@ -8,7 +8,7 @@ function show() {
   const value = props.value;
   title.textContent = value ? value.picture.orig_name || 'picture' : 'Choose a picture';
   title.title = title.textContent;
-  note.textContent = value && value.note ? `${value.note} · change` : 'or drop or paste one here';
+  note.textContent = !value ? 'or drop or paste one here' : value.problem ? 'choose another' : `${value.note} · change`;
   problem.textContent = value && value.problem || '';
   const url = value && value.shown ? value.shown.url : '';
   thumb.hidden = !url;
@@ -36,7 +36,9 @@ for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', f
   drop.addEventListener(name, event => { event.preventDefault(); drop.classList.toggle('over', over); });
 }
 drop.addEventListener('drop', event => take(event.dataTransfer.files[0]));
-element.addEventListener('paste', event => take([...event.clipboardData.files].find(file => file.type.startsWith('image/'))));
+element.addEventListener('paste', event => {
+  take([...event.clipboardData.files].find(file => file.type.startsWith('image/')));
+});
 
 watch('value', show);
 show();

@@ -1,0 +1,73 @@
+"""Real models behind the page: tiny random checkpoints on the road that the large ones take, and the shipped ones."""
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from app.catalogue import SHIPPED
+from app.ui import page as app_page
+from app.workspace import Workspace
+
+DONE = re.compile(r"· \d|cut off after")  # "3 boxes · 1.2 s", "nothing found · 0.8 s", "cut off after 64 tokens: …"
+
+
+@pytest.fixture(scope="module")
+def opened(chromium, tmp_path_factory):
+    """opened(shipped folder) → a browser page on a workspace whose shipped models lie in that folder."""
+    served = []
+
+    def opened(shipped):
+        workspace = Workspace(tmp_path_factory.mktemp("home"), shipped=shipped)
+        blocks = app_page.build(workspace)
+        _, address, _ = app_page.launch(blocks, prevent_thread_lock=True, quiet=True)
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        served.append((blocks, page))
+        page.goto(address)
+        page.wait_for_selector("#run")
+        return page, workspace
+
+    yield opened
+    for blocks, page in served:
+        page.close()
+        blocks.close(verbose=False)
+
+
+def test_three_models_answer_side_by_side_from_click_to_raw_text(opened, checkpoint):
+    folders = [checkpoint(kind) for kind in ("paligemma", "qwen3_vl", "lora")]
+    page, _ = opened(folders[0].parent)
+    page.locator(".strip-item").first.click()
+    for folder in folders:
+        panel = page.locator(f"#panel-{folder.name}")
+        status = panel.locator(".head-status")
+        expect(status).to_have_text(re.compile(DONE.pattern + "|could not be read"), timeout=120_000)
+        panel.locator("summary").click()
+        expect(panel.locator(".answer-text")).to_be_visible()
+        assert panel.locator(".answer-text").text_content()
+        assert "person" in panel.locator(".answer-prompt").text_content()
+
+
+def test_stop_ends_a_real_model_between_two_tokens(opened, checkpoint):
+    page, _ = opened(checkpoint("paligemma").parent)
+    for box in page.locator("#models label").all()[1:]:
+        box.click()
+    page.get_by_text("More models and settings").click()
+    page.locator("#longest input[type=number]").fill("4096")
+    page.locator("#longest input[type=number]").press("Tab")
+    page.fill("#question textarea", "something that a random model never stops talking about")
+    page.click("#run")
+    status = page.locator(".model:visible .head-status").first
+    expect(status).to_contain_text("answering…", timeout=120_000)
+    page.click("#stop")
+    expect(status).to_contain_text("stopped ·", timeout=1_500)
+
+
+@pytest.mark.skipif(not any(SHIPPED.glob("*/config.json")), reason="assets/models ships no model yet")
+def test_the_shipped_models_answer_the_first_example(opened):
+    page, workspace = opened(SHIPPED)
+    page.click("#run")
+    for entry in workspace.catalogue.entries():
+        if entry.state == "shipped":
+            status = page.locator(f"#panel-{entry.spec.id} .head-status")
+            expect(status).to_have_text(re.compile(r"\d box(es)? ·"), timeout=120_000)
