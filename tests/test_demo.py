@@ -122,7 +122,7 @@ def test_packed_questions_give_what_each_gives_alone(demo):
     against itself: a question's logits do not depend on its neighbours."""
     rng = np.random.default_rng(1)
     scenes = batches.draw(rng, 1, 3, 0)
-    inputs, targets, _ = batches.packed(demo, rng, scenes, 3)
+    inputs, _, _ = batches.packed(demo, rng, scenes, 3)
     with torch.no_grad():
         together = demo.model(**inputs).logits[0]
         segment = _segments(inputs["position_ids"])

@@ -26,7 +26,7 @@ from trainer.demo import batches
 from trainer.demo.build import WIDTH, Demo, save, untrained
 from trainer.demo.scenes import JOINTS
 
-LOOK, ALONE = 0.26, 0.85  # shares of the budget at which stage 2 and stage 3 begin
+LOOK, ALONE = 0.45, 0.87  # shares of the budget at which stage 2 and stage 3 begin
 SEED = 11  # of the training scenes; measurements use others
 SCENES = {"look": 16, "talk": 10, "alone": 28}  # in one update
 QUESTIONS = 7  # on each of them, while packed
