@@ -56,6 +56,20 @@ def test_an_answer_comes_in_steps_that_grow_and_the_last_one_says_why_it_ended(l
     assert "red box" in steps[-1].prompt
 
 
+def test_a_small_model_writes_on_one_thread(load, photo, monkeypatch):
+    """Seen while it writes, in its own thread: two threads of a tiny model mostly wait for each other."""
+    model, used = load("paligemma"), []
+    monkeypatch.setattr(local._Stopped, "__call__", lambda self, ids, *_, **__: used.append(torch.get_num_threads())
+                        or torch.zeros(len(ids), dtype=torch.bool))
+    monkeypatch.setattr(model.checkpoint, "threads", 2)
+    answer(model, question(photo))
+    monkeypatch.setattr(model.checkpoint, "threads", 1)
+    answer(model, question(photo))
+    assert set(used) == {1, 2}
+    monkeypatch.undo()
+    assert model.checkpoint.threads == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_question_gives_the_same_answer(load, photo, kind):
     assert answer(load(kind), question(photo)).text == answer(load(kind), question(photo)).text

@@ -26,6 +26,10 @@ from app.backends.writing import Writing
 from app.types import Frame, Generation, ModelSpec, Pixels, Request
 
 MAX_PATCHES = 1280  # about a megapixel. Qwen2.5-VL allows itself 12.8: 278 TFLOP for one photo of a phone
+THREADS = torch.get_num_threads()
+# A model this small gains nothing from a second thread, and loses much where the cores are busy: 60 tokens of 5 million
+# weights took 0.24 s on one thread and 3.7 s on two beside two other programs, because the threads wait for each other.
+SMALL = 50_000_000
 PAUSE = 0.05  # seconds between two Steps: nobody reads faster, and each is parsed and drawn
 
 
@@ -49,6 +53,7 @@ class Checkpoint:
                 folder, dtype=torch.bfloat16 if cuda else torch.float32, use_safetensors=True,
                 trust_remote_code=False, local_files_only=True).to(self.device).eval()
         self.revision = revision_of(folder)
+        self.threads = 1 if self.model.num_parameters() < SMALL else THREADS
         self.lock = threading.Lock()
         self.tuned = None  # the PeftModel around `model`, once there is an adapter
 
@@ -145,6 +150,7 @@ class LocalModel:
         choice = {"do_sample": True, "temperature": generation.temperature} if warm else {
             "do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         try:
+            torch.set_num_threads(self.checkpoint.threads)  # of this thread's work, and of threads begun after it
             with self.checkpoint.wearing(self.adapter) as model, torch.inference_mode():
                 if warm:
                     torch.manual_seed(generation.seed)
