@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from app.geometry import iou
-from app.types import Frame
+from app.types import Annotation, Frame, Parsed
 from trainer.demo import batches, questions
 from trainer.demo.build import answer, untrained
-from trainer.demo.evaluate import hits
+from trainer.demo.evaluate import Tally
 from trainer.demo.scenes import HELD_OUT, SHAPES, scene
 
 
@@ -153,13 +153,18 @@ def test_one_question_is_packed_as_the_processor_asks_it(demo):
     assert row["targets"][len(asked) - 1] == row["tokens"][len(asked)]
 
 
-def test_hits_need_the_label_and_half_the_overlap():
-    from app.types import Annotation
+def test_the_measurement_counts_right_wrong_and_missed():
+    drawn = scene(2, 1, held_out=False)
+    tally = Tally()
     truth = (Annotation("star", (0, 0, 10, 10)), Annotation("star", (20, 0, 30, 10)))
-    assert hits(truth, truth) == 2
-    assert hits(truth, (Annotation("ring", (0, 0, 10, 10)),)) == 0
-    assert hits(truth, (Annotation("star", (0, 0, 10, 4)),)) == 0
-    assert hits(truth, (Annotation("star", (0, 0, 10, 6)), Annotation("star", (0, 0, 10, 10)))) == 1
+    detect = questions.Question(questions._request(drawn, "detect", names=("star",)), truth)
+    tally.add(detect, Parsed(truth[:1] + (Annotation("ring", (20, 0, 30, 10)),), "ok"), 0.1, drawn.size)
+    nothing = questions.Question(questions._request(drawn, "ground", caption="red ring"), ())
+    tally.add(nothing, Parsed((), "empty"), 0.1, drawn.size)
+    tally.add(nothing, Parsed((), "unreadable"), 0.1, drawn.size)  # saying nonsense is not saying "nothing"
+    figures = tally.figures()["figures"]
+    assert figures["detect_f1_50"] == 0.5
+    assert figures["no_target_accuracy"] == 0.5
 
 
 def _segments(positions: torch.Tensor) -> np.ndarray:

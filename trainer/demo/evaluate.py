@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app import geometry, pictures
+from app import geometry, metrics, pictures
 from app.backends.local import LocalModel, load
 from app.families import for_model_type
 from app.types import Generation, ModelSpec
@@ -73,7 +73,7 @@ class Tally:
     """Counts of right and wrong, by task."""
 
     def __init__(self):
-        self.boxes = dict(hit=0, said=0, true=0)
+        self.boxes = metrics.Tally()
         self.means: dict[str, list[float]] = {}
         self.seconds: list[float] = []
 
@@ -85,11 +85,9 @@ class Tally:
         elif not truth:
             self._mean("no_target_accuracy", parsed.status == "empty" or (task == "count" and not said))
         if task == "detect":
-            self.boxes["hit"] += hits(truth, said)
-            self.boxes["said"] += len(said)
-            self.boxes["true"] += len(truth)
+            self.boxes += metrics.tally(truth, said)
         elif task == "ground" and truth:
-            right = bool(said) and said[0].box is not None and geometry.iou(said[0].box, truth[0].box) >= 0.5
+            right = metrics.grounded(truth, said)
             self._mean("ground_acc50", right)
             if question.held_out:
                 self._mean("ground_acc50_held_out", right)
@@ -99,11 +97,10 @@ class Tally:
             self._mean("count_exact", counts[0] == counts[1])
 
     def figures(self) -> dict:
-        hit, said, true = (self.boxes[key] for key in ("hit", "said", "true"))
         figures = {name: round(float(np.mean(values)), 4) for name, values in sorted(self.means.items())}
         return dict(
-            figures=dict(detect_f1_50=round(2 * hit / max(1, said + true), 4), **figures),
-            answers=dict(boxes=true, **{name: len(values) for name, values in sorted(self.means.items())}),
+            figures=dict(detect_f1_50=round(self.boxes.f1 or 0.0, 4), **figures),
+            answers=dict(boxes=self.boxes.truth, **{name: len(values) for name, values in sorted(self.means.items())}),
             seconds=dict(median=round(float(np.median(self.seconds)), 3),
                          p95=round(float(np.percentile(self.seconds, 95)), 3)) if self.seconds else {})
 
@@ -122,15 +119,3 @@ class Tally:
 
     def _mean(self, name: str, value) -> None:
         self.means.setdefault(name, []).append(float(value))
-
-
-def hits(truth, said) -> int:
-    """True boxes found: same label, IoU at least 0.5, each box used once, best pairs first."""
-    pairs = sorted(((geometry.iou(t.box, s.box), i, j) for i, t in enumerate(truth) for j, s in enumerate(said)
-                    if s.box is not None and t.label == s.label), reverse=True)
-    used_true, used_said = set(), set()
-    for overlap, i, j in pairs:
-        if overlap >= 0.5 and i not in used_true and j not in used_said:
-            used_true.add(i)
-            used_said.add(j)
-    return len(used_true)
