@@ -44,9 +44,20 @@ def pixels(image: Image) -> PIL.Image.Image:
     with _opened(image.path) as picture:
         try:
             picture.load()
-            return _rgb(ImageOps.exif_transpose(picture))
+            ImageOps.exif_transpose(picture, in_place=True)
+            return _rgb(picture)
         except Exception as problem:  # a damaged file fails in as many ways as there are decoders
             raise PictureError(f"{_name(image.path)} is damaged and cannot be decoded ({_short(problem)}); "
+                               "save it again as PNG or JPEG") from problem
+
+
+def turned(image: Image) -> bool:
+    """Whether the file holds the picture otherwise than upright, and only EXIF says so. Raises PictureError."""
+    with _opened(image.path) as picture:
+        try:
+            return picture.format != "TIFF" and picture.getexif().get(ORIENTATION, 1) not in (0, 1)
+        except Exception as problem:  # as for its size
+            raise PictureError(f"{_name(image.path)} has a damaged EXIF header ({_short(problem)}); "
                                "save it again as PNG or JPEG") from problem
 
 
@@ -102,10 +113,11 @@ def _rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = _eight_bits(picture)
     if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
-        see_through = picture.convert("RGBA")
-        white = PIL.Image.new("RGBA", picture.size, "white")
-        return PIL.Image.alpha_composite(white, see_through).convert("RGB")
-    return picture.convert("RGB")
+        see_through = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        white = PIL.Image.new("RGB", picture.size, "white")
+        white.paste(see_through, mask=see_through)
+        return white
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:

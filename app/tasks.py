@@ -1,13 +1,13 @@
-"""What one can ask about a picture: detect, ground, point, keypoints, count, ask. The question, and its score.
+"""What one can ask about a picture: detect, ground, phrases, point, keypoints, count, ask. The question, its score.
 
 A new task is one entry in TASKS, a scorer below, and the families' wording of it.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from app import metrics
+from app import metrics, phrases
 from app.types import Annotation, Image, Parsed, Prediction, Request
 
 LONGEST_QUERY = 2_000  # characters; more is a pasted document, and no model reads it as a question
@@ -16,13 +16,14 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Task:
-    """`query` is what the person types: "names" separated by `;`, one "expression", or a "question"."""
+    """`query` is what the person types: "names" separated by `;`, an "expression", a "caption", or a "question"."""
     name: str
     title: str
     query: str
     placeholder: str
     help: str
     measure: str  # the one of its scores that stands for all
+    known_as: str = ""  # what families know it by, where that is another task
 
 
 TASKS = {task.name: task for task in (
@@ -30,6 +31,9 @@ TASKS = {task.name: task for task in (
          "f1"),
     Task("ground", "Ground", "expression", "small red star left of the square",
          "A box around the one thing that these words describe.", "accuracy"),
+    Task("phrases", "Caption", "caption", "A man in a red shirt walks his dog past two bicycles",
+         f"A box around each thing that a whole caption names, its first {phrases.MOST_PHRASES}. In English.", "f1",
+         known_as="detect"),
     Task("point", "Point", "expression", "the cup on the left", "A point on each thing that these words describe.",
          "f1"),
     Task("keypoints", "Keypoints", "names", "head; left hand; right hand",
@@ -41,7 +45,10 @@ TASKS = {task.name: task for task in (
 
 def request(images: Sequence[Image], task: str, query: str, *, caption: str = "", think: bool = False,
             prompt: str | None = None) -> Request:
-    """What a person typed → a Request. `caption` names whose joints are meant. Raises ValueError with one sentence."""
+    """What a person typed → a Request. `caption` names whose joints are meant. Raises ValueError with one sentence.
+
+    A caption becomes the names of its phrases to detect, so that every family that finds names can answer.
+    """
     if task not in TASKS:
         raise ValueError(f"there is no task {task!r}; there are: {', '.join(TASKS)}")
     if len(query) > LONGEST_QUERY:
@@ -52,9 +59,25 @@ def request(images: Sequence[Image], task: str, query: str, *, caption: str = ""
         raise ValueError(f"the question is empty; {title} needs names, such as {TASKS[task].placeholder!r}")
     if not query.strip():
         raise ValueError(f"the question is empty; {title} needs words, such as {TASKS[task].placeholder!r}")
+    if kind == "caption":
+        names = tuple(phrase.name for phrase in phrases.of(query.strip()))
+        return Request(tuple(images), TASKS[task].known_as, names=names, caption=query.strip(), think=think,
+                       prompt=prompt, phrases=True)
     if kind == "names":
         return Request(tuple(images), task, names=names, caption=caption.strip(), think=think, prompt=prompt)
     return Request(tuple(images), task, caption=query.strip(), think=think, prompt=prompt)
+
+
+def typed(request: Request) -> tuple[str, str]:
+    """The task and the query that a person typed for it: `request` undoes it."""
+    if request.phrases:
+        return "phrases", request.caption
+    return request.task, "; ".join(request.names) if request.names else request.caption
+
+
+def possible(known: Collection[str]) -> tuple[str, ...]:
+    """The tasks, by name, that one can ask of a family that knows these."""
+    return tuple(sorted(name for name, task in TASKS.items() if (task.known_as or name) in known))
 
 
 def score(request: Request, truth: Sequence[Annotation] | str, predicted: Parsed | Prediction | str) -> Scores:
@@ -74,6 +97,13 @@ def score(request: Request, truth: Sequence[Annotation] | str, predicted: Parsed
 def read(predicted: Parsed | Prediction) -> bool:
     """Whether the answer is one: with objects, or a stated "nothing"."""
     return predicted.status in ("ok", "empty") or bool(predicted.annotations)
+
+
+def places(predicted: Parsed | Prediction) -> list[tuple[float, float]]:
+    """Where an answer points: its points, and the middles of boxes without any."""
+    found = [(point.x, point.y) for annotation in predicted.annotations for point in annotation.points]
+    return found + [metrics.middle(annotation) for annotation in predicted.annotations
+                    if not annotation.points and annotation.box is not None]
 
 
 def _detect(request: Request, truth: Sequence[Annotation], predicted: Parsed | Prediction) -> Scores:
@@ -96,10 +126,7 @@ def _ground(request: Request, truth: Sequence[Annotation], predicted: Parsed | P
 
 
 def _point(request: Request, truth: Sequence[Annotation], predicted: Parsed | Prediction) -> Scores:
-    places = [(point.x, point.y) for annotation in predicted.annotations for point in annotation.points]
-    places += [metrics.middle(annotation) for annotation in predicted.annotations
-               if not annotation.points and annotation.box is not None]
-    tally = metrics.pointing(truth, places, request.images[0].size)
+    tally = metrics.pointing(truth, places(predicted), request.images[0].size)
     return {"precision": tally.precision, "recall": tally.recall, "f1": tally.f1,
             "no_target": _no_target(truth, predicted)}
 

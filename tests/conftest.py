@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -18,6 +19,8 @@ os.environ["BOXLOOP_HOME"] = tempfile.mkdtemp(prefix="boxloop-test-")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT / "../shared/data"
+BROWSER = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run",
+           "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +29,27 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared/data is not here")
     return SHARED.resolve()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One real browser for all tests: Playwright allows one at a time in a thread."""
+    path = installed_browser()
+    from playwright.sync_api import expect, sync_playwright
+    expect.set_options(timeout=15_000)  # a machine that does other things besides is slow, and not wrong
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER)
+        yield browser
+        browser.close()
+
+
+def installed_browser() -> str:
+    """The shell first: it is Chromium without its windows, with the same pages a quarter sooner."""
+    known = map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))
+    path = os.environ.get("CHROMIUM") or next(filter(None, known), None)
+    if not path:
+        pytest.skip("no Chromium on this machine; install it, or name one in CHROMIUM")
+    return path
 
 
 @pytest.fixture

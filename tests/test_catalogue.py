@@ -8,6 +8,7 @@ import pytest
 
 from app.catalogue import HUB, SHIPPED, Catalogue
 from app.workspace import Workspace
+from tests.hub_server import COMMIT
 
 
 @pytest.fixture
@@ -80,8 +81,11 @@ def test_a_hub_model_is_on_disk_once_its_weights_are_in_the_cache(tmp_path, monk
     def state():
         return {entry.spec.id: entry.state for entry in Catalogue(tmp_path).entries()}["Qwen/Qwen2.5-VL-3B-Instruct"]
 
-    snapshot = tmp_path / "models--Qwen--Qwen2.5-VL-3B-Instruct" / "snapshots" / "abc"
+    cached = tmp_path / "models--Qwen--Qwen2.5-VL-3B-Instruct"
+    snapshot = cached / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(COMMIT)
     (snapshot / "config.json").write_text("{}")
     assert state() == "to download"
     (snapshot / "model.safetensors.index.json").write_text(

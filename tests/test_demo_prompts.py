@@ -8,6 +8,7 @@ import pytest
 
 from app import pictures
 from app.backends import local
+from app.backends.typed import without_control_tokens
 from app.types import Generation, ModelSpec
 from trainer.demo import batches, questions
 from trainer.demo.build import save, untrained
@@ -29,8 +30,8 @@ def test_training_and_serving_write_the_same_prompt(kind, tmp_path):
             if question is None:
                 continue
             request = replace(question.request, images=(image,))
-            assert local.without_control_tokens(request, model.control) == request
-            served = model._inputs(request, [pictures.pixels(image)], Generation())["input_ids"][0].tolist()
+            assert without_control_tokens(request, model.control) == request
+            served = model.inputs(request, [pictures.pixels(image)], Generation())["input_ids"][0].tolist()
             head = batches._head(demo, served.count(demo.processor.image_token_id))
             tail = tokenizer(batches._tail(demo, question.request), add_special_tokens=False).input_ids
             assert served == head + tail

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from app import pictures
-from app.backends import ModelError, detectors
+from app.backends import ModelError, detectors, omdet
 from app.geometry import area, clipped
 from app.types import Generation, ModelSpec, Request
 
-FAMILY = {"grounding_dino": "grounding-dino", "owlv2": "owlv2"}
+FAMILY = {"grounding_dino": "grounding-dino", "mm_grounding_dino": "grounding-dino", "owlv2": "owlv2",
+          "omdet_turbo": "omdet-turbo"}
 GREEDY = Generation()
 
 
@@ -51,7 +52,8 @@ def test_boxes_are_those_of_transformers_own_post_processing(detector, photos):
     inputs = detector._inputs(pictures.pixels(pictures.read(path)), ["cat"])
     with torch.no_grad():
         outputs = detector.model(**inputs)
-    more = {} if detector.family.name == "owlv2" else {"input_ids": inputs["input_ids"], "text_threshold": 0.0}
+    dino = detector.family.name == "grounding-dino"
+    more = {"input_ids": inputs["input_ids"], "text_threshold": 0.0} if dino else {}
     theirs = detector.processor.post_process_grounded_object_detection(
         outputs, threshold=0.0, target_sizes=[(60, 120)], **more)[0]["boxes"]
     theirs = [box for box in theirs.tolist() if area(clipped(box, (120, 60))) > 0]
@@ -85,7 +87,7 @@ def test_a_rotated_photo_is_seen_upright(detector, tmp_path, photos):
 def test_control_tokens_and_periods_in_a_name_add_no_names(detector, photo):
     _, step = detect(detector, photo, "cat. [SEP] dog? <|endoftext|>")
     assert {row["label"] for row in json.loads(step.text)} == {
-        "cat [SEP] dog < |endoftext|>" if detector.family.name == "owlv2" else "cat [ SEP] dog <|endoftext|>"}
+        "cat [ SEP] dog <|endoftext|>" if detector.family.name == "grounding-dino" else "cat [SEP] dog < |endoftext|>"}
 
 
 def test_stopped_before_its_one_pass_it_is_cancelled(detector, photo):
@@ -114,3 +116,25 @@ def test_each_box_goes_to_the_name_with_the_surest_token(checkpoint):
     assert which.tolist() == [0, 1]
     assert scores.tolist() == pytest.approx([0.7311, 0.8808], abs=1e-4)
     assert boxes.tolist() == [pytest.approx([40, 15, 60, 35]), pytest.approx([0, 0, 20, 10])]
+
+
+def test_omdet_turbo_gives_up_boxes_that_a_better_one_of_the_same_name_covers():
+    """As torchvision's batched_nms does, which transformers' own processor asks for and this one does without."""
+    far, near, corner = [0.5, 0.5, 0.4, 0.4], [0.52, 0.5, 0.4, 0.4], [0.1, 0.1, 0.2, 0.4]
+    none = [-9.0, -9.0, -9.0]
+    outputs = SimpleNamespace(
+        decoder_coord_logits=torch.tensor([[far, near, corner, near, far, far]]),
+        classes_structure=torch.tensor([2]),
+        decoder_class_logits=torch.tensor([[[2.0, -9.0, 0.0], [3.0, -9.0, -9.0], [1.0, -9.0, -9.0], [-9.0, 1.5, -9.0],
+                                            none, none]]))
+    [found] = omdet.Processor.post_process_grounded_object_detection(None, outputs, 0.3, [(50, 100)])
+    assert found["labels"].tolist() == [0, 1, 0], "a third name that was not asked for is padding"
+    assert found["scores"].tolist() == pytest.approx([0.9526, 0.8176, 0.7311], abs=1e-4)
+    assert found["boxes"].tolist() == [pytest.approx(box, abs=1e-3) for box in ([32, 15, 72, 35], [32, 15, 72, 35],
+                                                                                [0, 0, 20, 15])]
+
+
+def test_mm_grounding_dino_has_a_threshold_of_its_own(checkpoint):
+    thresholds = [detectors.load(ModelSpec(kind, "grounding-dino", "detector", str(checkpoint(kind)))).threshold
+                  for kind in ("grounding_dino", "mm_grounding_dino")]
+    assert thresholds == [0.35, 0.3]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,23 @@ from app.families import every, find, for_model_type
 from app.families.reading import MOST_OBJECTS
 from app.types import Annotation, Frame, Image, Pixels, Point, Request
 
-VLMS = [family for family in every() if family.backend == "local"]
+TASKS = ("detect", "ground", "point", "keypoints", "count", "ask")
+VLMS = [family for family in every() if family.backend != "detector"]
 TEXTUAL = pytest.mark.parametrize("family", VLMS, ids=lambda family: family.name)
 EVERY = pytest.mark.parametrize("family", every(), ids=lambda family: family.name)
+SHOWN = pytest.mark.parametrize("family", [family for family in every() if family.example],
+                                ids=lambda family: family.name)
+READERS = pytest.mark.parametrize("family", {type(family).parse: family for family in VLMS}.values(),
+                                  ids=lambda family: family.name)  # one of those that share their reading
+# Steps of an answer's numbers along each side, where they are not the units of the picture.
+STEPS = {"paligemma": 1024, "florence-2": 1000, "kosmos-2": 32, "gemma-3": 1024, "lfm2.5-vl": 1000,
+         "molmo": 1000, "molmo2": 1000, "cogvlm": 1000, "moondream": 1_000_000}
+# Tasks whose answers name nothing: what is found is called what was asked for.
+UNNAMED = {("kosmos-2", "ground"), ("glm-4.6v", "ground"), ("cogvlm", "ground")}
 SIZES = [(640, 480), (1280, 160), (160, 1280), (333, 2500), (97, 101), (4000, 3000)]
 LABELS = ["cat", "dog's bowl", "a/b, c (d)", "тигр", "猫 🐈", 'the "red" one', "semi; colon", "back\\slash",
           "[1, 2, 3, 4]", "{brace}", "a < b", "naïve"]
-NAMES = ("head", "left hand", "right hand", "手")
+NAMES = ("nose", "left hand", "right hand", "手")
 
 
 def asked(task: str, size=(640, 480), names=("cat", "dog"), caption="the cat") -> Request:
@@ -47,9 +58,14 @@ def drawn(rng, size, task: str, many: int) -> list[Annotation]:
     return [Annotation(label(), box()) for _ in range(many)]
 
 
+def first(family) -> str:
+    """The first of its tasks, in the order of TASKS."""
+    return next(task for task in TASKS if task in family.tasks)
+
+
 def bin_size(family, frame: Frame) -> tuple[float, float]:
     """One step of the answer's numbers, in pixels of the original."""
-    units = {"paligemma": (1024, 1024)}.get(family.name) or family.units(frame)
+    units = (STEPS[family.name],) * 2 if family.name in STEPS else family.units(frame)
     return frame.image_size[0] / units[0], frame.image_size[1] / units[1]
 
 
@@ -65,38 +81,54 @@ def assert_close(found, wanted, step) -> None:
             assert abs(p.x - q.x) <= step[0] + 1e-6 and abs(p.y - q.y) <= step[1] + 1e-6
 
 
-@EVERY
+def able(*tasks: str):
+    """Each family with each of these tasks that it can do."""
+    pairs = [(family, task) for family in VLMS for task in tasks if task in family.tasks]
+    return pytest.mark.parametrize("family, task", pairs, ids=[f"{family.name}-{task}" for family, task in pairs])
+
+
+def named(family, task: str, annotations: list[Annotation]) -> list[Annotation]:
+    """As this family's answers name them."""
+    return [replace(a, label="the cat") for a in annotations] if (family.name, task) in UNNAMED else annotations
+
+
+def test_only_a_model_that_must_be_tuned_first_has_no_real_answer():
+    assert {family.name for family in every() if family.example is None} == {"gemma-3", "smolvlm", "idefics3"}
+
+
+@SHOWN
 def test_the_real_answer_reads_as_it_should(family):
     example = family.example
     parsed = family.parse(example.text, example.request, example.frame)
     assert parsed.status == "ok"
     assert [a.label for a in parsed.annotations] == [a.label for a in example.annotations]
     for found, wanted in zip(parsed.annotations, example.annotations, strict=True):
-        assert found.box == pytest.approx(wanted.box, abs=0.001)
+        assert found.box == (wanted.box and pytest.approx(wanted.box, abs=0.001))
+        assert [(p.x, p.y) for p in found.points] == [pytest.approx((p.x, p.y), abs=0.001) for p in wanted.points]
         assert found.score == wanted.score
     assert example.request.task in family.tasks and example.source
 
 
-@EVERY
+@SHOWN
 def test_a_span_is_where_the_object_stands_in_the_text(family):
     example = family.example
     parsed = family.parse(example.text, example.request, example.frame)
     assert len(parsed.spans) == len(parsed.annotations)
     for annotation, (start, end) in zip(parsed.annotations, parsed.spans, strict=True):
         alone = family.parse(example.text[start:end], example.request, example.frame)
-        if family.backend == "local":  # a detector's text is always a list
-            assert alone.annotations == (annotation,)
-        assert annotation.label in example.text[start:end]
+        if family.backend != "detector":  # a detector's text is always a list
+            assert annotation in alone.annotations, "several boxes can share one name, and its span"
+        if annotation.label not in (*example.request.names, example.request.caption):  # else it may stand in none
+            assert annotation.label in example.text[start:end]
 
 
-@TEXTUAL
-@pytest.mark.parametrize("task", ["detect", "ground", "point", "keypoints"])
+@able("detect", "ground", "point", "keypoints")
 def test_parsing_undoes_formatting_in_every_shape_of_picture(family, task):
     rng = np.random.default_rng(5)
     for size in SIZES:
         frame, request = family.frame(size), asked(task, size)
         for many in (1, 2, 5, 12):
-            before = drawn(rng, size, task, many)
+            before = named(family, task, drawn(rng, size, task, many))
             text = family.format(before, request, frame)
             parsed = family.parse(text, request, frame)
             assert (parsed.status, parsed.problems) == ("ok", ())
@@ -105,8 +137,8 @@ def test_parsing_undoes_formatting_in_every_shape_of_picture(family, task):
             assert again == text, "what was read is written as the same text"
 
 
-@TEXTUAL
-def test_counts_come_back_with_zeros_said_aloud(family):
+@able("count")
+def test_counts_come_back_with_zeros_said_aloud(family, task):
     truth = [Annotation("cat")] * 3
     request = asked("count")
     text = family.format(truth, request, family.frame((640, 480)))
@@ -118,27 +150,25 @@ def test_counts_come_back_with_zeros_said_aloud(family):
                         ).annotations == tuple(truth)
 
 
-@TEXTUAL
-def test_a_label_that_was_not_asked_for_cannot_become_a_count(family):
+@able("count")
+def test_a_label_that_was_not_asked_for_cannot_become_a_count(family, task):
     with pytest.raises(ValueError, match="'bird'"):
         family.format([Annotation("bird")], asked("count"), family.frame((640, 480)))
 
 
-@TEXTUAL
-@pytest.mark.parametrize("task", ["detect", "ground", "point", "keypoints", "count"])
+@able("detect", "ground", "point", "keypoints", "count")
 def test_nothing_is_empty_and_reads_as_empty(family, task):
     frame, request = family.frame((640, 480)), asked(task)
     parsed = family.parse(family.format([], request, frame), request, frame)
     assert (parsed.status, parsed.annotations, parsed.problems) == ("empty", (), ())
 
 
-@TEXTUAL
-@pytest.mark.parametrize("task", ["detect", "ground", "point", "keypoints"])
+@able("detect", "ground", "point", "keypoints")
 def test_no_prefix_of_an_answer_shows_a_box_that_will_change(family, task):
     rng = np.random.default_rng(11)
-    for size in SIZES[:3]:
+    for size in SIZES[:2]:
         frame, request = family.frame(size), asked(task, size)
-        text = family.format(drawn(rng, size, task, 4), request, frame)
+        text = family.format(drawn(rng, size, task, 3), request, frame)
         final = family.parse(text, request, frame).annotations
         seen = 0
         for end in range(len(text) + 1):
@@ -149,11 +179,11 @@ def test_no_prefix_of_an_answer_shows_a_box_that_will_change(family, task):
                 assert early_places == [(p.x, p.y) for p in late.points][:len(early_places)], text[:end]
             assert len(now) >= seen, "a box that was shown does not vanish"
             seen = len(now)
-        assert seen == 4
+        assert seen == 3
 
 
-@TEXTUAL
-def test_a_cut_off_list_keeps_its_whole_boxes_and_says_so(family):
+@able("detect")
+def test_a_cut_off_list_keeps_its_whole_boxes_and_says_so(family, task):
     rng = np.random.default_rng(2)
     frame, request = family.frame((640, 480)), asked("detect")
     text = family.format(drawn(rng, (640, 480), "detect", 3), request, frame)
@@ -168,7 +198,7 @@ def test_a_cut_off_list_keeps_its_whole_boxes_and_says_so(family):
 @pytest.mark.parametrize("garbage", [
     "the picture is nice", "}{][", "<loc>", "42, 17", "<<<<", "🙂" * 50, "[ANSWER]", "]", "[[[", "nothing' or 1"])
 def test_garbage_is_an_error_and_not_an_empty_answer(family, garbage):
-    parsed = family.parse(garbage, asked("detect"), family.frame((640, 480)))
+    parsed = family.parse(garbage, asked(first(family)), family.frame((640, 480)))
     assert parsed.status in ("unreadable", "truncated") and parsed.annotations == () and parsed.problems
 
 
@@ -177,7 +207,7 @@ def test_garbage_is_an_error_and_not_an_empty_answer(family, garbage):
                                   "Sorry, as a base VLM I am not trained to answer this question.",
                                   "unanswerable", "I can't see an image."])
 def test_a_refusal_is_a_status_of_its_own(family, text):
-    assert family.parse(text, asked("detect"), family.frame((640, 480))).status == "refused"
+    assert family.parse(text, asked(first(family)), family.frame((640, 480))).status == "refused"
 
 
 @TEXTUAL
@@ -185,62 +215,73 @@ def test_a_refusal_is_a_status_of_its_own(family, text):
                                   "I don't see any cats.", "There are none.",
                                   "I can't see a cat here."])
 def test_nothing_said_in_words_is_empty(family, text):
-    parsed = family.parse(text, asked("detect"), family.frame((640, 480)))
+    parsed = family.parse(text, asked(first(family)), family.frame((640, 480)))
     assert (parsed.status, parsed.annotations) == ("empty", ())
 
 
 @TEXTUAL
 def test_a_long_text_is_not_taken_for_a_refusal(family):
     text = "I'm sorry to say that this took me long. " + "The cat sits on the mat. " * 40
-    assert family.parse(text, asked("detect"), family.frame((640, 480))).status == "unreadable"
+    assert family.parse(text, asked(first(family)), family.frame((640, 480))).status == "unreadable"
 
 
-@TEXTUAL
-def test_words_answer_a_question_and_have_no_places(family):
+@able("ask")
+def test_words_answer_a_question_and_have_no_places(family, task):
     frame = family.frame((640, 480))
     parsed = family.parse("I cannot see [1, 2, 3, 4] <loc0001>", asked("ask"), frame)
     assert (parsed.status, parsed.annotations) == ("ok", ())
     assert family.parse(" \n", asked("ask"), frame).status == "empty"
 
 
-@TEXTUAL
+@able("count")
 @pytest.mark.parametrize("text, many", [("3", 3), ("three", 3), ("There are 3 cats.", 3), ("3 cats", 3)])
-def test_a_count_may_be_said_in_words(family, text, many):
+def test_a_count_may_be_said_in_words(family, task, text, many):
     request = asked("count", names=("cat",))
     parsed = family.parse(text, request, family.frame((640, 480)))
     assert parsed.annotations == (Annotation("cat"),) * many and parsed.status == "ok"
 
 
-@TEXTUAL
+@able("count")
 @pytest.mark.parametrize("text", ["-3", "3.5", "99999999999999999999999", "9" * 5000, "many"])
-def test_what_is_no_count_is_unreadable(family, text):
+def test_what_is_no_count_is_unreadable(family, task, text):
     parsed = family.parse(text, asked("count", names=("cat",)), family.frame((640, 480)))
     assert parsed.status == "unreadable" and parsed.problems
 
 
-@TEXTUAL
-def test_boxes_answer_a_count(family):
+@able("count")
+def test_places_answer_a_count(family, task):
     frame, request = family.frame((640, 480)), asked("count", names=("cat",))
-    text = family.format([Annotation("cat", (10, 20, 300, 400))] * 2, asked("detect"), frame)
+    text = family.format([Annotation("cat", (10, 20, 300, 400))] * 2, asked(first(family)), frame)
     assert len(family.parse(text, request, frame).annotations) == 2
 
 
-@TEXTUAL
+@READERS
 @pytest.mark.parametrize("unit", [
     "[", "{", "(", '"', "\\\"", "'", "<", "<loc0001>", "<loc0001> ", "<points ", "(1,", "<ref>", "{\"a\":", "<think>",
     '{"bbox_2d": [1, 2, 30, 40], "label": "cat"},', "<loc0001><loc0002><loc0003><loc0004> a ; ", " ", "1", ")\n", "]",
     "[{", "<answer>", "(1,2) "])
-def test_a_megabyte_of_anything_is_read_in_seconds(family, unit):
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
-    start = time.perf_counter()
+def test_an_endless_answer_of_anything_is_read_in_seconds(family, unit):
+    """60,000 characters are enough to tell: what is quadratic in them takes minutes."""
+    text = (unit * (60_000 // len(unit) + 1))[:60_000]
+    start = time.process_time()  # of this process: a busy machine is slow, and not wrong
     for said in (text, "[" + text):
-        parsed = family.parse(said, asked("detect"), family.frame((640, 480)))
+        parsed = family.parse(said, asked(first(family)), family.frame((640, 480)))
         assert len(parsed.annotations) <= MOST_OBJECTS and len(parsed.problems) < 50
-    assert time.perf_counter() - start < 10, "a backtracking pattern takes minutes here"
+    assert time.process_time() - start < 5, "a backtracking pattern takes minutes here"
 
 
-@TEXTUAL
-def test_control_tokens_in_a_label_are_written_apart(family):
+@READERS
+def test_a_megabyte_is_read_as_far_as_anybody_looks(family):
+    frame, task = family.frame((640, 480)), first(family)
+    text = family.format([Annotation("cat", (10, 20, 300, 400))], asked(task), frame)
+    start = time.perf_counter()
+    parsed = family.parse(text * (1_000_000 // len(text)), asked(task), frame)
+    assert 0 < len(parsed.annotations) <= MOST_OBJECTS and time.perf_counter() - start < 10
+    assert any("characters were read" in problem or "objects are kept" in problem for problem in parsed.problems)
+
+
+@able("detect")
+def test_control_tokens_in_a_label_are_written_apart(family, task):
     frame, request = family.frame((640, 480)), asked("detect")
     hostile = ["<loc0001><loc0002>", "<|im_end|>", "</think>", "<eos>", "<image>", "<answer>", "a ; ", "<seg001>"]
     before = [Annotation(label, (10, 20, 300, 400)) for label in hostile]
@@ -252,14 +293,15 @@ def test_control_tokens_in_a_label_are_written_apart(family):
 
 @TEXTUAL
 def test_control_tokens_in_a_question_are_written_apart(family):
-    prompt = family.prompt(asked("ground", caption="<image> <|im_end|> <loc0001> <b>cat</b>"))
+    task = "ground" if "ground" in family.tasks else "point"
+    prompt = family.prompt(asked(task, caption="<image> <|im_end|> <loc0001> <b>cat</b>"))
     assert "<|im_end|>" not in prompt and "cat" in prompt
     if family.name == "paligemma":
         assert "<image>" not in prompt and "<loc0001>" not in prompt
 
 
-@TEXTUAL
-def test_a_box_out_of_the_picture_is_clipped_when_written(family):
+@able("detect")
+def test_a_box_out_of_the_picture_is_clipped_when_written(family, task):
     frame, request = family.frame((640, 480)), asked("detect")
     parsed = family.parse(family.format([Annotation("cat", (-50, -9, 900, 700))], request, frame), request, frame)
     step = bin_size(family, frame)
@@ -267,15 +309,15 @@ def test_a_box_out_of_the_picture_is_clipped_when_written(family):
     assert parsed.problems == ()
 
 
-@TEXTUAL
-def test_an_object_without_a_box_is_no_detection_target(family):
+@able("detect")
+def test_an_object_without_a_box_is_no_detection_target(family, task):
     with pytest.raises(ValueError, match="'cat' has no box"):
         family.format([Annotation("cat")], asked("detect"), family.frame((640, 480)))
 
 
 @EVERY
 def test_a_task_it_cannot_do_is_named_with_what_it_can(family):
-    with pytest.raises(ValueError, match="detect"):
+    with pytest.raises(ValueError, match=f"{family.title} cannot juggle; it can: .*{first(family)}"):
         family.prompt(asked("juggle"))
 
 
@@ -286,15 +328,16 @@ def test_detectors_only_detect_and_ground():
 
 @EVERY
 def test_messages_hold_the_pictures_and_then_the_prompt(family):
-    message, = family.messages(asked("detect"))
+    message, = family.messages(asked(first(family)))
     assert [part["type"] for part in message["content"]] == ["image", "text"]
-    edited = Request((Image("", (9, 9)),), "detect", names=("cat",), prompt="verbatim <b>")
+    edited = Request((Image("", (9, 9)),), first(family), names=("cat",), prompt="verbatim <b>")
     assert family.messages(edited)[0]["content"][1]["text"] == "verbatim <b>"
 
 
 @pytest.mark.parametrize("spelling, name", [
     ("paligemma2", "paligemma"), ("PaliGemma-2", "paligemma"), ("Qwen2.5-VL", "qwen2.5-vl"),
-    ("qwen2_5_vl", "qwen2.5-vl"), ("qwen3.5", "qwen3-vl"), ("mm-grounding-dino", "grounding-dino"), ("OWLv2", "owlv2")])
+    ("qwen2_5_vl", "qwen2.5-vl"), ("qwen3.5", "qwen3-vl"), ("mm-grounding-dino", "grounding-dino"), ("OWLv2", "owlv2"),
+    ("OmDet-Turbo", "omdet-turbo"), ("ViTPose++", "vitpose")])
 def test_a_family_is_found_however_it_is_spelt(spelling, name):
     assert find(spelling).name == name
 
@@ -302,55 +345,16 @@ def test_a_family_is_found_however_it_is_spelt(spelling, name):
 def test_a_checkpoint_finds_its_family_and_no_two_claim_the_same():
     assert for_model_type("qwen3_5_moe").name == "qwen3-vl"
     kinds = [kind for family in every() for kind in family.model_types]
-    assert len(kinds) == len(set(kinds)) >= 8
+    assert len(kinds) == len(set(kinds)) >= 20
+    for family in every():
+        assert all(find(name) is family for name in (family.name, *family.aliases, *family.model_types))
 
 
-def test_the_prompts_are_the_documented_ones():
-    """Training and asking share these words; changing one makes every tuned model worse."""
-    one = dict(names=("a", "b"), caption="red cat")
-    assert {family.name: [family.question(asked(task, **one)) for task in
-                          ("detect", "ground", "point", "keypoints", "count", "ask")] for family in VLMS[:2]} == {
-        "paligemma": ["detect a ; b", "detect red cat", "point red cat",
-                      "keypoints head ; left hand ; right hand ; 手", "answer en how many a ; b?", "answer en red cat"],
-        "qwen2.5-vl": ["Outline the position of each a, b and output all the coordinates in JSON format.",
-                       "Locate the red cat, output its bbox coordinates using JSON format.",
-                       "Point to the red cat, output its coordinates in JSON format.",
-                       "Locate the head, left hand, right hand, 手 of each red cat, "
-                       "output the keypoints in JSON format.",
-                       "How many a, b are there? Answer in JSON format.", "red cat"]}
-    assert find("qwen3-vl").question(asked("detect", **one)) == (
-        "Locate every instance that belongs to the following categories: 'a, b'. "
-        "Report bbox coordinates in JSON format.")
-    assert find("grounding-dino").question(asked("detect", names=("Cat", "a dog."))) == "cat. a dog."
-
-
-def test_the_targets_are_written_exactly_so():
-    """Byte for byte, because demo models are trained on them."""
-    people = [Annotation("person", (0, 0, 320, 240), (Point("head", 160, 60), Point("left hand", 0, 0, "absent")))]
-    bare = [Annotation("person", None, people[0].points), Annotation("person", None, people[0].points)]
-    frame = Frame((640, 480), (224, 224))
-    pali, qwen = find("paligemma"), find("qwen3-vl")
-    assert pali.format(people, asked("keypoints"), frame) == (
-        "<loc0000><loc0000><loc0512><loc0512> person <loc0128><loc0256> head")
-    assert pali.format(bare, asked("keypoints", caption=""), frame) == (
-        "<loc0128><loc0256> head ; <loc0128><loc0256> head")
-    assert pali.format([Annotation("cup", points=(Point("", 320, 120),))], asked("point"), frame) == (
-        "<loc0256><loc0512> cup")
-    assert pali.format([Annotation("cat")], asked("count"), frame) == "1 cat ; 0 dog"
-    assert pali.format([Annotation("a")], asked("count", names=("a",)), frame) == "1"
-    assert qwen.format(people, asked("keypoints"), frame) == (
-        '```json\n[\n\t{"bbox_2d": [0, 0, 500, 500], "label": "person", "keypoints": {"head": [250, 125]}}\n]\n```')
-    assert qwen.format([Annotation("猫", (0, 0, 320, 240))], asked("detect"), frame) == (
-        '```json\n[\n\t{"bbox_2d": [0, 0, 500, 500], "label": "猫"}\n]\n```')
-    assert qwen.format([], asked("detect"), frame) == "```json\n[]\n```"
-    assert qwen.format([Annotation("cat")], asked("count"), frame) == '{"cat": 1, "dog": 0}'
-
-
-@TEXTUAL
-def test_two_figures_without_boxes_stay_two(family):
+@able("keypoints")
+def test_two_figures_without_boxes_stay_two(family, task):
     frame, request = family.frame((640, 480)), asked("keypoints", caption="")
-    before = [Annotation("person", None, (Point("head", 10, 20), Point("left hand", 30, 40))),
-              Annotation("person", None, (Point("head", 110, 120),))]
+    before = [Annotation("person", None, (Point("nose", 10, 20), Point("left hand", 30, 40))),
+              Annotation("person", None, (Point("nose", 110, 120),))]
     parsed = family.parse(family.format(before, request, frame), request, frame)
     assert_close(parsed.annotations, before, bin_size(family, frame))
 
@@ -358,11 +362,15 @@ def test_two_figures_without_boxes_stay_two(family):
 @TEXTUAL
 def test_a_picture_of_1_to_300_is_a_clear_error_or_a_frame(family):
     """Qwen's processor refuses it, so its family does, in one sentence; PaliGemma squeezes anything."""
-    if family.name == "paligemma":
-        assert family.frame((3000, 10)).input_size == (224, 224)
+    if family.pixels.fixed:
+        assert family.frame((3000, 10)).input_size == family.pixels.fixed
+        return
+    try:
+        frame = family.frame((3000, 10))
+    except ValueError as error:
+        assert "3000×10 is longer than 200:1" in str(error)
     else:
-        with pytest.raises(ValueError, match="3000×10 is longer than 200:1"):
-            family.frame((3000, 10))
+        assert frame.image_size == (3000, 10) and min(frame.input_size) > 0
 
 
 def test_the_frame_follows_the_processor_that_was_loaded():
@@ -371,9 +379,3 @@ def test_the_frame_follows_the_processor_that_was_loaded():
     assert find("qwen3-vl").frame((720, 1280), Pixels(factor=32, min_pixels=1024, max_pixels=64 * 1024)
                                   ).input_size == (192, 320)
     assert find("owlv2").frame((720, 1280)).input_size == (720, 1280)
-
-
-def test_the_answer_is_described_by_a_schema_where_it_is_json():
-    schema = find("qwen3-vl").schema(asked("detect"))
-    assert schema["items"]["properties"]["label"]["enum"] == ["cat", "dog"]
-    assert find("qwen3-vl").schema(asked("ask")) is None and find("paligemma").schema(asked("detect")) is None

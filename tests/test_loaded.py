@@ -29,7 +29,7 @@ class Fake:
         self.load_may_end.set()
         self.device, self.revision = "cpu", "r1"
 
-    def load(self, spec):
+    def load(self, spec, device=None):
         self.loads.append(spec)
         assert self.load_may_end.wait(10)
         if self.failures:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from app.colours import PALETTE, colour
 from app.types import Annotation, Point
-from app.ui.overlay import LONGEST_LABEL, PALETTE, Overlay, OverlayData, View, colour, drawn
-from app.ui.picker import PickerData
+from app.ui.component import parts
+from app.ui.overlay import LONGEST_LABEL, Overlay, OverlayData, View, drawn
+from app.ui.tray import TrayData
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as people with each kind of colour blindness see it.
 BLINDNESS = {
@@ -67,9 +69,22 @@ def test_the_picture_goes_by_its_path_and_size(tmp_path):
     assert Overlay(render=False).postprocess(None) is None
 
 
+def test_the_truth_travels_beside_the_answers_with_ids_of_its_own():
+    cat = Annotation("cat", (1.0, 2.0, 3.0, 4.0), id="a0")
+    data = Overlay(render=False).postprocess(View("a.png", (30, 20), (cat,), truth=(cat, cat)))
+    assert [each["id"] for each in (*data.annotations, *data.truth)] == ["a0", "truth 0", "truth 1"]
+    assert [each["box"] for each in data.truth] == [[1.0, 2.0, 3.0, 4.0]] * 2
+
+
+def test_scripts_are_joined_in_front_of_the_one_that_starts(tmp_path):
+    for name, text in (("a.html", "<p></p>"), ("a.css", ""), ("a.js", "start();"), ("b.js", "function start() {}")):
+        (tmp_path / name).write_text(text)
+    assert parts(tmp_path, "a", [tmp_path / "b.js"])["js_on_load"] == "function start() {}\nstart();"
+
+
 @pytest.mark.parametrize("model, value", [
     (OverlayData, {"image": {"path": "/etc/passwd"}, "width": 1, "height": 1}),
-    (PickerData, {"picture": {"path": "/etc/passwd"}}),
+    (TrayData, {"sent": [{"path": "/etc/passwd"}]}),
 ])
 def test_a_browser_cannot_name_a_file_that_it_did_not_upload(model, value):
     with pytest.raises(ValidationError, match="meta"):  # with the mark, Gradio checks the path; without, it is refused

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.tasks import TASKS, request, score
+from app.families import every
+from app.tasks import TASKS, possible, request, score, typed
 from app.types import Annotation, Image, Parsed, Point
 
 PICTURE = (Image("", (300, 400)),)
@@ -28,7 +29,34 @@ def test_joints_may_say_whose_they_are():
     assert (made.names, made.caption, made.think, made.prompt) == (("head", "tail"), "dog", True, "x")
 
 
+def test_the_phrases_of_a_caption_are_names_to_detect():
+    made = request(PICTURE, "phrases", " A man in a red shirt walks his dog ", prompt="x")
+    assert (made.task, made.names, made.phrases) == ("detect", ("man", "red shirt", "his dog"), True)
+    assert (made.caption, made.prompt) == ("A man in a red shirt walks his dog", "x")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_request_tells_what_was_typed_for_it(task):
+    made = request(PICTURE, task, f" {TASKS[task].placeholder} ")
+    assert typed(made) == (task, TASKS[task].placeholder)
+    assert request(PICTURE, *typed(made)) == made
+
+
+def test_names_with_a_description_are_told_as_names():
+    assert typed(request(PICTURE, "keypoints", "head;tail", caption="dog")) == ("keypoints", "head; tail")
+    assert typed(request(PICTURE, "detect", "cat", caption="a cat")) == ("detect", "cat")
+
+
+def test_a_family_that_detects_can_be_asked_for_phrases():
+    assert possible({"detect", "ask"}) == ("ask", "detect", "phrases")
+    assert possible({"ground", "ask"}) == ("ask", "ground") and possible(()) == ()
+    for family in every():
+        assert ("phrases" in possible(family.tasks)) == ("detect" in family.tasks)
+
+
 @pytest.mark.parametrize("task, query, sentence", [
+    ("phrases", "", "the question is empty; Caption needs words"), ("phrases", "cat; dog", "choose Detect"),
+    ("phrases", "a cat " * 500, "3,000 characters"),
     ("juggle", "cat", "no task 'juggle'; there are: detect"), ("detect", "", "empty"), ("detect", " ; ;", "empty"),
     ("ask", " \n ", "empty"), ("ask", "x" * 5000, "5,000 characters; keep it under 2,000")])
 def test_a_question_that_cannot_be_asked_is_one_sentence(task, query, sentence):
@@ -52,22 +80,27 @@ def test_every_task_can_be_shown_asked_and_scored():
 @pytest.mark.parametrize("task", [name for name in TASKS if name != "ask"])
 @pytest.mark.parametrize("status", ["unreadable", "refused", "failed", "truncated"])
 def test_an_answer_that_was_not_read_is_a_miss_even_where_nothing_is_there(task, status):
-    made = request(PICTURE, task, "cat")
-    truth = (Annotation("cat", (0, 0, 10, 10), (Point("cat", 5, 5),)),)
+    made = request(PICTURE, task, "the cat")
+    truth = (Annotation("the cat", (0, 0, 10, 10), (Point("the cat", 5, 5),)),)
     assert score(made, truth, said(status=status))["score"] == 0
     assert score(made, (), said(status=status))["score"] == 0
     assert score(made, (), said(status="empty"))["score"] == 1
 
 
 def test_an_empty_answer_where_something_is_there_is_a_miss():
-    for task in ("detect", "ground", "point", "count"):
-        assert score(request(PICTURE, task, "cat"), (CAT,), said(status="empty"))["score"] == 0
+    for task in ("detect", "ground", "phrases", "point", "count"):
+        assert score(request(PICTURE, task, "the cat"), (CAT,), said(status="empty"))["score"] == 0
 
 
 def test_detection_is_scored_by_f1():
     scores = score(request(PICTURE, "detect", "cat;dog"), (CAT, DOG), said(CAT))
     assert scores == {"precision": 1, "recall": 0.5, "f1": pytest.approx(2 / 3), "mean_iou": 1, "no_target": None,
                       "score": pytest.approx(2 / 3)}
+
+
+def test_phrases_are_scored_as_detection_is():
+    made = request(PICTURE, "phrases", "a cat chases the dog")
+    assert score(made, (CAT, DOG), said(CAT)) == score(request(PICTURE, "detect", "cat;dog"), (CAT, DOG), said(CAT))
 
 
 def test_grounding_is_scored_by_the_first_box():

@@ -5,15 +5,18 @@ Weights are read from safetensors only and code in a repository is never run: a 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import math
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from app.backends import ModelError
+from app.backends import ModelError, OutOfMemory
+from app.backends.downloading import Downloads
 from app.types import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -21,22 +24,61 @@ log = logging.getLogger(__name__)
 # Held while transformers is imported and while it builds a model: both change state of the whole process. Five models
 # loading at once gave an ImportError from its lazy imports, and a PaliGemma without its tied lm_head.
 LOADING = threading.RLock()
-NEEDED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]  # no pickles, no code, no other frameworks
+WIDTHS = {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # bytes of each, as safetensors calls them
+LONGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
 OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|can't allocate memory|CUDA out of memory")
+# How transformers says that a library is missing, in its three wordings, and how a torchvision for another torch fails.
+MISSING = re.compile(r"requires the (\S{1,40}) library|None of these classes could be imported.*?\b(torchvision)\b|"
+                     r"Package `([\w.-]{1,40})` is required|operator (torchvision)::", re.DOTALL)
 SHORT = 12  # letters of a sha256: enough to tell weights apart, short enough to be read
 
 
-def folder_of(source: str, revision: str | None) -> Path:
-    """The checkpoint on this disk, downloaded first if it is a name on the Hub. Raises ModelError."""
+def folder_of(source: str, revision: str | None, downloads: Downloads | None = None,
+              told: Callable[[str], None] = lambda words: None, settings: str = "config.json") -> Path:
+    """The checkpoint on this disk, downloaded first if it is a name on the Hub. Raises ModelError.
+
+    `told` hears how a download goes. `settings` is the file without which it is no checkpoint, or no adapter.
+    """
     folder = Path(source)
     if not folder.is_dir():
         if folder.is_absolute() or source.startswith((".", "~")):
             raise ModelError(f"there is no folder {source}")
-        folder = _downloaded(source, revision)
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{source} holds no config.json, so it is not a transformers checkpoint")
+        downloads = downloads or Downloads()
+        folder = downloads.here(source, revision) or downloads.wait(source, revision, told)
+    if not (folder / settings).is_file():
+        raise ModelError(f"{source} holds no {settings}, so it is not a transformers "
+                         f"{'checkpoint' if settings == 'config.json' else 'adapter'}")
     check_safetensors(folder, source)
     return folder
+
+
+def needs(spec: ModelSpec, device: str) -> int:
+    """Bytes that the weights will take: float32 on a CPU and for detectors, two bytes each on a GPU.
+
+    From the headers of the weight files, which name every tensor's shape; only whole numbers keep their own size.
+    """
+    width = 4 if device == "cpu" or spec.backend == "detector" else 2
+    total = 0
+    for file in Path(spec.source).glob("*.safetensors"):
+        for tensor in safetensors_header(file).values():
+            floating = tensor["dtype"].startswith(("F", "BF"))
+            total += math.prod(tensor["shape"]) * (width if floating else WIDTHS.get(tensor["dtype"], 8))
+    return total
+
+
+def safetensors_header(file: Path) -> dict[str, dict]:
+    """{name: {"dtype", "shape", …}} of a weight file, without reading its weights. Raises ModelError."""
+    try:
+        with open(file, "rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            if not 0 < length < LONGEST_HEADER:
+                raise ValueError(f"a header of {length} bytes")
+            header = json.loads(opened.read(length))
+        header.pop("__metadata__", None)
+        return {name: {"dtype": str(each["dtype"]), "shape": [int(side) for side in each["shape"]]}
+                for name, each in header.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ModelError(f"{file} is damaged, or was only copied in part: {problem}; get it again") from problem
 
 
 def check_safetensors(folder: Path, source: str) -> None:
@@ -73,6 +115,10 @@ def explained(spec: ModelSpec) -> Iterator[None]:
         if "trust_remote_code" in str(problem):
             raise ModelError(f"{spec.source} needs code of its own to run, and Boxloop runs no code from a "
                              "checkpoint; choose a model that transformers knows") from problem
+        if library := MISSING.search(str(problem)):
+            name = next(filter(None, library.groups())).lower()
+            raise ModelError(f"{spec.source} needs the library {name}, which is not here or does not fit the torch "
+                             "that is; install one that fits, or choose another model") from problem
         raise ModelError(f"{spec.id} could not be used: {text}") from problem
 
 
@@ -83,7 +129,7 @@ def within_memory(spec: ModelSpec) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as problem:
         if isinstance(problem, MemoryError) or OUT_OF_MEMORY.search(f"{type(problem).__name__}: {problem}"):
-            raise ModelError(_out_of_memory(spec)) from problem
+            raise OutOfMemory(_out_of_memory(spec)) from problem
         raise
 
 
@@ -92,24 +138,6 @@ def _out_of_memory(spec: ModelSpec) -> str:
     size = f" (it needs about {needed} GB)" if needed else ""
     return (f"{spec.id} ran out of memory{size}; lower the pixel budget or the token limit, "
             "or ask fewer models at a time")
-
-
-def _downloaded(source: str, revision: str | None) -> Path:
-    from huggingface_hub import errors, snapshot_download
-    try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=NEEDED))
-    except errors.HFValidationError as problem:
-        raise ModelError(f"{source} is neither a folder here nor a name on the Hub (owner/name)") from problem
-    except errors.GatedRepoError as problem:
-        raise ModelError(f"{source} is gated: accept its licence at https://huggingface.co/{source}, then set "
-                         "HF_TOKEN to a token of the same account") from problem
-    except errors.RepositoryNotFoundError as problem:
-        raise ModelError(f"the Hub has no model {source}, or it is private and HF_TOKEN cannot see it") from problem
-    except errors.RevisionNotFoundError as problem:
-        raise ModelError(f"{source} has no revision {revision}") from problem
-    except (errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError, errors.HfHubHTTPError, OSError) as problem:
-        raise ModelError(f"{source} is not on this machine and the Hub cannot be reached; "
-                         "connect to the internet once to download it, or choose a shipped model") from problem
 
 
 @lru_cache(64)

@@ -1,4 +1,4 @@
-"""Asks a zero-shot detector (Grounding DINO, OWLv2): one pass, all boxes at once, written down as JSON text.
+"""Asks a zero-shot detector (Grounding DINO, OWLv2, OmDet-Turbo): one pass, all boxes at once, written as JSON text.
 
 They are the baselines: small, quick, no language of their own. The text is what their families read, so that an answer
 is kept, shown and measured like any other.
@@ -14,37 +14,48 @@ import torch
 from transformers import AutoModelForZeroShotObjectDetection
 
 from app import families, geometry, pictures
-from app.backends import ModelError, Step
-from app.backends.checkpoint import LOADING, explained, folder_of, revision_of, within_memory
+from app.backends import ModelError, Step, omdet
+from app.backends.checkpoint import LOADING, explained, folder_of, needs, revision_of, within_memory
 from app.backends.processors import load_processor
 from app.backends.typed import control_tokens, without_control_tokens
 from app.families.syntax_scored import asked, write
 from app.types import Annotation, Frame, Generation, ModelSpec, Request
 
-# Scores from which a box is an answer: Grounding DINO's is that of its makers' demo, OWLv2's that of transformers.
-THRESHOLDS = {"grounding-dino": 0.35, "owlv2": 0.1}
+__all__ = ["Detector", "load", "needs"]
+# Scores from which a box is an answer, by the type of a checkpoint. Grounding DINO's is its makers' (BOX_TRESHOLD in
+# their README; transformers' default is their text threshold, which is not used here), MM-Grounding-DINO's that of
+# mmdetection's demo (--pred-score-thr), OWLv2's and OmDet-Turbo's are the defaults of transformers.
+THRESHOLDS = {"grounding-dino": 0.35, "mm-grounding-dino": 0.3, "owlv2": 0.1, "omdet-turbo": 0.3}
 
 
-def load(spec: ModelSpec) -> Detector:
-    """The detector of a spec. Raises ModelError."""
+def load(spec: ModelSpec, device: str | None = None):
+    """The detector of a spec, or what finds joints in its boxes, on "cpu", "cuda:1" or the first GPU.
+
+    Raises ModelError.
+    """
     with explained(spec):
-        return Detector(spec)
+        if families.find(spec.family).name == "vitpose":
+            from app.backends.pose import Pose
+            return Pose(spec, device)
+        return Detector(spec, device)
 
 
 class Detector:
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, device: str | None = None) -> None:
         folder = folder_of(spec.source, spec.revision)
         self.spec = spec
         self.family = families.find(spec.family)
-        self.threshold = THRESHOLDS[self.family.name]
-        self.device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        self.device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
         self.revision = revision_of(folder)
         with LOADING:
-            self.processor = load_processor(str(folder), local_files_only=True)
+            own = omdet.Processor if self.family.name == "omdet-turbo" else load_processor
+            self.processor = own(str(folder), local_files_only=True)
             self.model = AutoModelForZeroShotObjectDetection.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32,
             ).to(self.device).eval()
+        self.threshold = THRESHOLDS[self.model.config.model_type]
         self.control = control_tokens(self.processor.tokenizer)
+        self.memory = self.model.get_memory_footprint()
 
     def generate(self, request: Request, generation: Generation, stop: threading.Event) -> Iterator[Step]:
         """One Step: the boxes over the threshold, best first; for an expression, the best one.
@@ -64,7 +75,7 @@ class Detector:
                 yield step
                 return
             outputs = self.model(**inputs)
-            read = self._read_owlv2 if self.family.name == "owlv2" else self._read_grounding_dino
+            read = self._read_grounding_dino if self.family.name == "grounding-dino" else self._read_by_processor
             scores, which, boxes = read(outputs, inputs, image.size, len(names))
         found = [Annotation(names[name], tuple(box), score=round(score, 4)) for score, name, box in
                  zip(scores.tolist(), which.tolist(), boxes.tolist())
@@ -78,8 +89,8 @@ class Detector:
         inputs = self.processor(images=[image], text=[names], return_tensors="pt", truncation=True)
         return inputs.to(self.device)
 
-    def _read_owlv2(self, outputs, inputs, size: tuple[int, int], count: int):
-        """For each box its best name. The picture was padded to a square, which post-processing takes back."""
+    def _read_by_processor(self, outputs, inputs, size: tuple[int, int], count: int):
+        """For each box its name. OWLv2's picture was padded to a square, which post-processing takes back."""
         width, height = size
         found = self.processor.post_process_grounded_object_detection(
             outputs, threshold=self.threshold, target_sizes=[(height, width)])[0]

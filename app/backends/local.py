@@ -5,48 +5,54 @@ stopped. A tuned model is its base with an adapter switched on: the base's weigh
 """
 from __future__ import annotations
 
-import queue
+import re
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
-import transformers
-from transformers import AutoModelForImageTextToText, StoppingCriteria, StoppingCriteriaList
+from transformers import AutoModelForImageTextToText
 
-from app import families, pictures
-from app.backends import Step
-from app.backends.checkpoint import LOADING, check_safetensors, explained, folder_of, revision_of, within_memory
-from app.backends.processors import load_processor
-from app.backends.typed import control_tokens, without_control_tokens
-from app.backends.writing import Writing
-from app.types import Frame, Generation, ModelSpec, Pixels, Request
+from app import families
+from app.backends import ModelError, Step, batch, sizes
+from app.backends.checkpoint import (
+    LOADING,
+    check_safetensors,
+    explained,
+    folder_of,
+    needs,
+    revision_of,
+)
+from app.backends.processors import load_processor, places_pictures
+from app.backends.structure import Grammars
+from app.backends.typed import control_tokens, own_tags
+from app.backends.vision import Features
+from app.types import Generation, ModelSpec, Pixels, Request
 
-MAX_PATCHES = 1280  # about a megapixel. Qwen2.5-VL allows itself 12.8: 278 TFLOP for one photo of a phone
+__all__ = ["Checkpoint", "LocalModel", "load", "needs"]
 THREADS = torch.get_num_threads()
 # A model this small gains nothing from a second thread, and loses much where the cores are busy: 60 tokens of 5 million
 # weights took 0.24 s on one thread and 3.7 s on two beside two other programs, because the threads wait for each other.
 SMALL = 50_000_000
-PAUSE = 0.05  # seconds between two Steps: nobody reads faster, and each is parsed and drawn
+WRITES = re.compile(r"(^|\.)(language_model|text_model|lm_head)(\.|$)")  # the parts of a model that see no picture
 
 
-def load(spec: ModelSpec) -> LocalModel:
-    """The model of a spec, with its adapter if it names one. Raises ModelError."""
+def load(spec: ModelSpec, device: str | None = None) -> LocalModel:
+    """The model of a spec, with its adapter if it names one, on "cpu", "cuda:1" or the first GPU. Raises ModelError."""
     with explained(spec):
-        model = LocalModel(spec, Checkpoint(spec))
+        model = LocalModel(spec, Checkpoint(spec, device))
         return model.adapted(spec) if spec.adapter else model
 
 
 class Checkpoint:
     """Weights and processor in memory. `lock` is held while it writes and while an adapter is added."""
 
-    def __init__(self, spec: ModelSpec) -> None:
+    def __init__(self, spec: ModelSpec, device: str | None = None) -> None:
         folder = folder_of(spec.source, spec.revision)
-        cuda = torch.cuda.is_available()
-        self.device = "cuda:0" if cuda else "cpu"
+        self.device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+        cuda = self.device != "cpu"
         with LOADING:
             self.processor = load_processor(str(folder), local_files_only=True)
             self.model = AutoModelForImageTextToText.from_pretrained(
@@ -55,25 +61,54 @@ class Checkpoint:
         self.revision = revision_of(folder)
         self.threads = 1 if self.model.num_parameters() < SMALL else THREADS
         self.lock = threading.Lock()
+        self.features = Features(self.model)
+        self._grammars: Grammars | None = None
         self.tuned = None  # the PeftModel around `model`, once there is an adapter
 
     def add(self, adapter: str) -> None:
         with LOADING, self.lock:
             import peft
             if self.tuned is None:
-                self.tuned = peft.PeftModel.from_pretrained(self.model, adapter, adapter_name=adapter)
-            elif adapter not in self.tuned.peft_config:
-                self.tuned.load_adapter(adapter, adapter_name=adapter)
+                self.tuned = peft.PeftModel.from_pretrained(self.model, adapter, adapter_name=plain(adapter))
+            elif plain(adapter) not in self.tuned.peft_config:
+                self.tuned.load_adapter(adapter, adapter_name=plain(adapter))
             self.tuned.eval()
 
+    def grammars(self, ends: frozenset[int]) -> Grammars:
+        """What compiles the forms of answers for this tokenizer; made at the first one."""
+        if self._grammars is None:
+            vocabulary = self.model.config.get_text_config().vocab_size
+            self._grammars = Grammars(self.processor.tokenizer, vocabulary, ends)
+        return self._grammars
+
     @contextmanager
-    def wearing(self, adapter: str | None) -> Iterator:
-        """The transformers model with that adapter, or with none, for as long as the lock is held."""
+    def wearing(self, adapters: Sequence[str | None]) -> Iterator[tuple]:
+        """(the transformers model, its generate) for as long as the lock is held: each answer of a batch by an adapter.
+
+        None is the base alone. PEFT runs several in one batch where none of them changes how the picture is seen.
+        """
         with self.lock:
-            if adapter:
-                self.tuned.set_adapter(adapter)
-            with self.tuned.disable_adapter() if self.tuned is not None and adapter is None else nullcontext():
-                yield self.model
+            first, *others = dict.fromkeys(adapters)
+            if others:
+                names = [plain(adapter) if adapter else "__base__" for adapter in adapters]
+                yield self.model, partial(self.tuned.generate, adapter_names=names)
+                return
+            if first:
+                self.tuned.set_adapter(plain(first))
+            with self.tuned.disable_adapter() if self.tuned is not None and first is None else nullcontext():
+                yield self.model, self.model.generate
+
+    def sees(self, adapter: str) -> bool:
+        """Whether an adapter changes how a picture is seen: it is on the vision tower, or on what follows it."""
+        name = plain(adapter)
+        worn = (each for each, module in self.model.named_modules()
+                if any(name in getattr(module, part, ()) for part in ("lora_A", "lora_embedding_A", "modules_to_save")))
+        return any(not WRITES.search(each) for each in worn)
+
+
+def plain(adapter: str) -> str:
+    """A name for an adapter inside the model: torch allows no dot in it, and folders have some."""
+    return adapter.replace(".", "․")
 
 
 class LocalModel:
@@ -85,6 +120,12 @@ class LocalModel:
         self.device = checkpoint.device
         self.revision = revision_of(Path(adapter)) if adapter else checkpoint.revision
         self.control = control_tokens(checkpoint.processor.tokenizer)
+        self.own = own_tags(self.family, self.control)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the weights, those of all adapters among them."""
+        return self.checkpoint.model.get_memory_footprint()
 
     def adapted(self, spec: ModelSpec) -> LocalModel:
         """The same weights with the adapter of `spec` switched on."""
@@ -95,130 +136,55 @@ class LocalModel:
 
     def pixels(self, max_pixels: int | None = None) -> Pixels:
         """How this checkpoint resizes, within a budget of pixels; `Family.frame` predicts the frame from it."""
-        images = self.checkpoint.processor.image_processor
-        size = images.size
-        if getattr(size, "height", None):
-            return Pixels(fixed=(size.width, size.height))
-        factor = images.patch_size * images.merge_size
-        most = max(factor**2, min(size["longest_edge"], max_pixels or MAX_PATCHES * factor**2))
-        return Pixels(factor=factor, min_pixels=min(size["shortest_edge"], most), max_pixels=most)
+        return sizes.pixels(self.checkpoint.processor.image_processor, max_pixels)
 
     def generate(self, request: Request, generation: Generation, stop: threading.Event) -> Iterator[Step]:
         """The answer as it is written, a Step every PAUSE seconds and the last one with `finished` set.
 
         Raises ModelError, or PictureError for a picture that cannot be read. Closing the iterator stops the writing.
         """
-        began = time.monotonic()
-        request = without_control_tokens(request, self.control)
-        prompt = self.family.prompt(request)
-        images = [pictures.pixels(image) for image in request.images]
-        with within_memory(self.spec):
-            inputs = self._inputs(request, images, generation)
-            frame = _frame_used(inputs, images[0].size, self.checkpoint.processor)
-            closed = threading.Event()
-            tokens: queue.SimpleQueue = queue.SimpleQueue()
-            thread = threading.Thread(target=self._write, args=(inputs, generation, (stop, closed), tokens),
-                                      name=f"write {self.spec.id}", daemon=True)
-            thread.start()
-            try:
-                yield from self._steps(tokens, generation, stop, Step("", 0, prompt, frame), began)
-            finally:
-                closed.set()
-                thread.join()
+        steps = batch.stream([(self, request)], generation, stop)
+        try:
+            for [step] in steps:
+                yield step
+        finally:
+            steps.close()
 
-    def _inputs(self, request: Request, images: list, generation: Generation):
-        """Token ids and pixels, on the device. Processors with a chat template get it, PaliGemma gets its prompt."""
+    def generate_many(self, requests: Sequence[Request], generation: Generation, stop: threading.Event,
+                      models: Sequence[LocalModel] | None = None) -> Iterator[Step]:
+        """One finished Step for each request, in their order, several written at the same time.
+
+        `models` says which model of this checkpoint answers each of them, where that is not always this one.
+        """
+        return batch.answers(list(zip(models or [self] * len(requests), requests, strict=True)), generation, stop)
+
+    def inputs(self, request: Request, images: list, generation: Generation):
+        """Token ids and pixels of one question whose words are free of control tokens, as the processor makes them."""
         processor = self.checkpoint.processor
-        pixels = self.pixels(generation.max_pixels)
-        budget = {} if pixels.fixed else {
-            "images_kwargs": {"size": {"shortest_edge": pixels.min_pixels, "longest_edge": pixels.max_pixels}}}
+        text = self._text(request)
+        options = {"images_kwargs": sizes.settings(processor.image_processor, generation.max_pixels),
+                   # The templates of Gemma and others begin with <bos>, and so do their tokenizers.
+                   "text_kwargs": {"add_special_tokens": False} if _begun(text, processor.tokenizer) else {}}
+        inputs = processor(images=images if places_pictures(processor) else [images], text=[text], return_tensors="pt",
+                           **{name: chosen for name, chosen in options.items() if chosen})
+        inputs.pop("labels", None)  # PaliGemma's processor always gives them; they are for training
+        return inputs
+
+    def _text(self, request: Request) -> str:
+        """The whole text: a conversation where there is a chat template, else the pictures' marks and the prompt."""
+        processor = self.checkpoint.processor
         if processor.chat_template:
             messages = self.family.messages(request)
             begun = messages[-1]["role"] == "assistant"  # a prefill, such as an opened <think>
-            text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=not begun,
+            return processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=not begun,
                                                  continue_final_message=begun)
-        else:
-            text = processor.image_token * len(images) + self.family.prompt(request)
-        inputs = processor(images=[images], text=[text], return_tensors="pt", **budget)
-        inputs.pop("labels", None)  # PaliGemma's processor always gives them; they are for training
-        return inputs.to(self.checkpoint.device, self.checkpoint.model.dtype)
-
-    def _write(self, inputs, generation: Generation, stops: tuple[threading.Event, ...],
-               tokens: queue.SimpleQueue) -> None:
-        """Runs the model in its own thread: puts each token's number, then None, or the exception that ended it."""
-        warm = generation.temperature > 0
-        choice = {"do_sample": True, "temperature": generation.temperature} if warm else {
-            "do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        try:
-            torch.set_num_threads(self.checkpoint.threads)  # of this thread's work, and of threads begun after it
-            with self.checkpoint.wearing(self.adapter) as model, torch.inference_mode():
-                if warm:
-                    torch.manual_seed(generation.seed)
-                model.generate(**inputs, max_new_tokens=generation.max_tokens, num_beams=1, streamer=_Tokens(tokens),
-                               stopping_criteria=StoppingCriteriaList([_Stopped(stops)]), **choice)
-            tokens.put(None)
-        except BaseException as problem:  # raised again by the thread that reads the tokens
-            tokens.put(problem)
-
-    def _steps(self, tokens: queue.SimpleQueue, generation: Generation, stop: threading.Event, step: Step,
-               began: float) -> Iterator[Step]:
-        tokenizer = self.checkpoint.processor.tokenizer
-        writing = Writing(tokenizer, _ends(self.checkpoint.model, tokenizer))
-        shown = 0.0
-        while (token := tokens.get()) is not None:
-            if isinstance(token, BaseException):
-                raise token
-            writing.take(token)
-            if step.seconds_to_first is None:
-                step = replace(step, seconds_to_first=time.monotonic() - began)
-            if time.monotonic() - shown >= PAUSE:
-                yield replace(step, text=writing.so_far, tokens=writing.tokens)
-                shown = time.monotonic()  # after the reader is done with it, so a slow reader gets fewer
-        if writing.ended:
-            finished = "stop"
-        elif stop.is_set():
-            finished = "cancelled"
-        else:
-            finished = "length" if writing.tokens >= generation.max_tokens else "stop"
-        yield replace(step, text=writing.whole(), tokens=writing.tokens, finished=finished)
+        if not places_pictures(processor):
+            return processor.image_token * len(request.images) + self.family.prompt(request)
+        if len(request.images) != 1:
+            raise ModelError(f"{self.family.title} looks at one picture at a time, and here are "
+                             f"{len(request.images)}; ask about each by itself")
+        return self.family.prompt(request)
 
 
-class _Tokens(transformers.generation.streamers.BaseStreamer):
-    """Hands each new token on; what `generate` puts first is the prompt."""
-
-    def __init__(self, tokens: queue.SimpleQueue) -> None:
-        self.tokens, self.prompt_came = tokens, False
-
-    def put(self, value: torch.Tensor) -> None:
-        if self.prompt_came:
-            self.tokens.put(int(value.reshape(-1)[0]))
-        self.prompt_came = True
-
-    def end(self) -> None:
-        pass
-
-
-class _Stopped(StoppingCriteria):
-    def __init__(self, stops: tuple[threading.Event, ...]) -> None:
-        self.stops = stops
-
-    def __call__(self, input_ids, scores, **kwargs):
-        stopped = any(stop.is_set() for stop in self.stops)
-        return torch.full((input_ids.shape[0],), stopped, dtype=torch.bool, device=input_ids.device)
-
-
-def _ends(model, tokenizer) -> frozenset[int]:
-    """The tokens that end an answer, or fill up behind its end."""
-    ends = model.generation_config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
-    return frozenset(end for end in (*ends, tokenizer.eos_token_id, tokenizer.pad_token_id) if end is not None)
-
-
-def _frame_used(inputs, image_size: tuple[int, int], processor) -> Frame:
-    """The frame of the first picture, read from what really goes into the model."""
-    if "image_grid_thw" in inputs:
-        _, rows, columns = inputs["image_grid_thw"][0].tolist()
-        patch = processor.image_processor.patch_size
-        return Frame(image_size, (columns * patch, rows * patch))
-    height, width = inputs["pixel_values"].shape[-2:]
-    return Frame(image_size, (width, height))
+def _begun(text: str, tokenizer) -> bool:
+    return bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)

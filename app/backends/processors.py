@@ -7,6 +7,7 @@ same processor classes are used with that half left out, with torchvision and wi
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, Processo
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 
 LEFT_OUT = ("video_processor", "feature_extractor", "audio_processor")
+# They put the marks of a picture before the words themselves, and so take one picture with each text.
+PLACES_PICTURES = ("Florence2Processor", "Kosmos2Processor")
 
 
 def load_processor(source: str, **where):
@@ -30,6 +33,10 @@ def image_text_processor(processor_class: type, **parts):
     return image_text(processor_class)(**parts)
 
 
+def places_pictures(processor) -> bool:
+    return type(processor).__name__ in PLACES_PICTURES
+
+
 @cache
 def image_text(processor_class: type) -> type:
     """The same class, under the same name (a checkpoint records it), with the parts of LEFT_OUT left out."""
@@ -37,9 +44,14 @@ def image_text(processor_class: type) -> type:
     kept = [name for name in every if name not in LEFT_OUT]
     if kept == every:
         return processor_class
+    page = sys.modules[processor_class.__module__]
+    if getattr(page, "num2words", str) is None:  # SmolVLM spells the number of a video's frames, and refuses without
+        page.num2words = str
     return type(processor_class.__name__, (processor_class, _ImageText), {
         "__module__": processor_class.__module__, "every_attribute": every,
-        "get_attributes": classmethod(lambda cls: list(kept))})
+        "get_attributes": classmethod(lambda cls: list(kept)),
+        # SmolVLM's own asks its video processor for a frame rate first.
+        "apply_chat_template": ProcessorMixin.apply_chat_template})
 
 
 class _ImageText(ProcessorMixin):

@@ -4,6 +4,8 @@ Each was seen in an answer; an answer with a new one is read by adding it here.
 """
 from __future__ import annotations
 
+import re
+
 from app.families.syntax_json import Node
 from app.families.syntax_tags import as_number
 
@@ -16,6 +18,7 @@ LABEL_KEYS = ("label", "name_en", "label_en", "names", "labels", "name", "object
 OTHER_KEYS = ("score", "confidence", "img_idx", "id", "color", "size")
 CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"),
            ("left", "top", "right", "bottom"))
+NUMBER = re.compile(r"[-+]?\d{1,9}(?:\.\d{1,9})?")
 
 
 def label_of(pairs: dict) -> str:
@@ -39,3 +42,8 @@ def numbers_of(node: Node) -> list[float | None] | None:
     values = [as_number(value) for value in node.values]
     flat = all(number is not None or value is None for value, number in zip(node.values, values, strict=True))
     return values if flat else None
+
+
+def numbers_within(text: str) -> list[float]:
+    """The numbers in a string such as "1, 2, 3, 4" or " <540> <351> "."""
+    return [float(found) for found in NUMBER.findall(text[:200])]

@@ -12,11 +12,13 @@ family's own units: `Reading` knows them.
 """
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from app.families import syntax_tags
+from app.families import syntax_json, syntax_refs, syntax_tags
+from app.families.answer import Found
 from app.families.counts_json import count
+from app.families.forms import JsonForm
 from app.families.joints_json import figures, joints_of
 from app.families.keys_json import (
     BOX_KEYS,
@@ -28,64 +30,100 @@ from app.families.keys_json import (
     POINT_KEYS,
     label_of,
     numbers_of,
+    numbers_within,
 )
-from app.families.reading import Reading, asked_label, counted, pointed
-from app.families.syntax_json import Node, dumps, read
+from app.families.reading import Reading, asked_label, boxed, counted, pointed
+from app.families.syntax_json import Node, dumps
 from app.families.syntax_tags import as_number
-from app.families.words import denied, refused
+from app.families.words import MOST_COUNTED
 from app.geometry import clamp
-from app.types import Annotation, Parsed, Request
-
-OPENING = "```json\n["
-# VLM-R1's wording, which GRPO's format reward expects.
-THINK = (" First output the thinking process in <think> </think> tags and then output the final answer in "
-         "<answer> </answer> tags.")
+from app.types import Annotation, Request
 
 
-def write(annotations: Sequence[Annotation], request: Request, size: tuple[int, int], units: tuple[int, int]) -> str:
-    """The answer a perfect model writes, in whole units: the training target."""
-    def places(*values: float) -> list[int]:
-        return [int(clamp(round(value / size[i % 2] * units[i % 2]), units[i % 2])) for i, value in enumerate(values)]
+@dataclass(frozen=True)
+class Spelling:
+    """How one family spells objects: its keys, the order of its numbers, and the form of the list."""
+    box: str = "bbox_2d"
+    point: str = "point_2d"
+    y_first: bool = False
+    label_first: bool = False
+    decimals: int = 0  # 0 is whole units
+    fenced: bool = True  # in ```json, an object a line; else all in one line
+    indent: str = "\t"
 
-    if request.task == "ask":
-        raise ValueError("the answer to a question is its own text; only places and counts are formatted")
+
+QWEN = Spelling()
+LARGEST = 9999  # no pixel of what a model sees has a larger number
+
+
+def write(annotations: Sequence[Annotation], request: Request, size: tuple[int, int], units: tuple[float, float],
+          spelling: Spelling = QWEN) -> str:
+    """The answer a perfect model writes, in its units: the training target."""
+    def places(*values: float) -> list[float]:
+        found = [clamp(round(value / size[i % 2] * units[i % 2], spelling.decimals), units[i % 2])
+                 for i, value in enumerate(values)]
+        found = [found[i ^ 1] for i in range(len(found))] if spelling.y_first else found
+        return found if spelling.decimals else [int(value) for value in found]
+
     if request.task == "count":
         return dumps(counted(annotations, request.names))
     objects = []
     for annotation in annotations:
         if request.task == "point":
-            objects += [{"point_2d": places(x, y), "label": annotation.label} for x, y in pointed(annotation)]
+            objects += [{spelling.point: places(x, y), "label": annotation.label} for x, y in pointed(annotation)]
             continue
-        if annotation.box is None and request.task != "keypoints":
-            raise ValueError(f"{annotation.label!r} has no box, and {request.task} answers in boxes")
-        found = {} if annotation.box is None else {"bbox_2d": places(*annotation.box)}
+        boxless = annotation.box is None and request.task == "keypoints"
+        found = {} if boxless else {spelling.box: places(*boxed(annotation, request.task))}
         found["label"] = annotation.label
         if request.task == "keypoints":
             found["keypoints"] = {joint.name: places(joint.x, joint.y) for joint in annotation.points
                                   if joint.visibility != "absent"}
         objects.append(found)
-    lines = ",\n".join(f"\t{dumps(found)}" for found in objects)
-    return f"```json\n[\n{lines}\n]\n```" if objects else "```json\n[]\n```"
+    return _listed(objects, spelling)
 
 
-def schema(request: Request) -> dict | None:
+def _listed(objects: list[dict], spelling: Spelling) -> str:
+    if spelling.label_first:
+        objects = [{"label": found["label"]} | found for found in objects]
+    opening, between, closing, nothing = _brackets(spelling)
+    return f"{opening}{between.join(map(dumps, objects))}{closing}" if objects else nothing
+
+
+def _brackets(spelling: Spelling) -> tuple[str, str, str, str]:
+    """What stands before, between and behind the objects of a list, and the empty list."""
+    if not spelling.fenced:
+        return "[", ", ", "]", "[]"
+    return f"```json\n[\n{spelling.indent}", f",\n{spelling.indent}", "\n]\n```", "```json\n[]\n```"
+
+
+def form(schema: dict, spelling: Spelling = QWEN) -> JsonForm:
+    """The form of an answer of that schema, as `write` writes it."""
+    return JsonForm(schema, *_brackets(spelling)) if schema["type"] == "array" else JsonForm(schema)
+
+
+def schema(request: Request, spelling: Spelling = QWEN, largest: int = LARGEST) -> dict | None:
     """The JSON schema of the answer without its fence; None where the answer is words."""
     def numbers(count: int) -> dict:
-        return {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": count, "maxItems": count}
+        number = {"type": "number" if spelling.decimals else "integer", "minimum": 0,
+                  "maximum": 1 if spelling.decimals else largest}
+        return {"type": "array", "items": number, "minItems": count, "maxItems": count}
 
     if request.task == "ask":
         return None
     if request.task == "count":
-        return _closed({name: {"type": "integer", "minimum": 0} for name in request.names}, list(request.names))
+        number = {"type": "integer", "minimum": 0, "maximum": MOST_COUNTED}
+        return _closed(dict.fromkeys(request.names, number), list(request.names))
     named = request.task == "detect" and request.names
     label = {"type": "string", "enum": list(request.names)} if named else {"type": "string"}
     if request.task == "point":
-        item = _closed({"point_2d": numbers(2), "label": label}, ["point_2d", "label"])
+        item = _closed({spelling.point: numbers(2), "label": label}, [spelling.point, "label"])
     elif request.task == "keypoints":
         joints = _closed({name: numbers(2) for name in request.names}, [])
-        item = _closed({"bbox_2d": numbers(4), "label": label, "keypoints": joints}, ["label", "keypoints"])
+        item = _closed({spelling.box: numbers(4), "label": label, "keypoints": joints}, ["label", "keypoints"])
     else:
-        item = _closed({"bbox_2d": numbers(4), "label": label}, ["bbox_2d", "label"])
+        item = _closed({spelling.box: numbers(4), "label": label}, [spelling.box, "label"])
+    if spelling.label_first:
+        item["properties"] = {"label": label} | item["properties"]
     return {"type": "array", "items": item}
 
 
@@ -93,73 +131,25 @@ def _closed(properties: dict, required: list[str]) -> dict:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def parse(text: str, reading: Reading) -> Parsed:
-    """Read an answer into `reading`. Never raises; a thousand objects or a megabyte is a matter of a second."""
-    request = reading.request
-    start, end, thinking = answer_part(text, request.think)
-    said = text[start:end]
-    if request.task == "ask":
-        return reading.parsed("ok" if said.strip() else "truncated" if thinking else "empty")
-    if thinking:
-        reading.problem("the answer ends while the model is still thinking")
-        return reading.parsed("truncated")
-    said = reading.short(said)
-    roots, cut, stray = read(said)
-    if request.task == "count" and (status := count(said, roots, cut, reading)):
-        return reading.parsed(status)
-    walker = _Walker(reading, start)
+def read(said: str, reading: Reading) -> Found:
+    """Reads the objects, counts or joints of a text into `reading`; where there is no JSON, tags that others write."""
+    roots, cut, stray = syntax_json.read(said)
+    if reading.request.task == "count" and (status := count(said, roots, cut, reading)):
+        return Found(status=status)
+    walker = _Walker(reading)
     walker.roots(roots)
     if not reading.annotations:
-        _tags(said, start, reading)
+        _ = syntax_refs.read(said, reading, untagged=True) or syntax_tags.read(said, reading)
     if stray and reading.annotations:
         reading.problem("the JSON is broken; what is whole in it was kept")
-    if cut:
-        reading.problem("the answer ends in the middle of an object")
-    return reading.parsed(_status(said, cut, walker.nothing, reading))
-
-
-def answer_part(text: str, think: bool) -> tuple[int, int, bool]:
-    """Where the answer stands in the text: after the thoughts, inside `<answer>`; and whether it is still thinking."""
-    start, end = 0, len(text)
-    thought = text.rfind("</think>")
-    if thought >= 0:
-        start = thought + len("</think>")
-    opened = text.find("<answer>", start)
-    if thought < 0 and opened < 0 and (think or text.lstrip().startswith("<think>")):
-        return start, end, True
-    if opened >= 0:
-        start = opened + len("<answer>")
-        closed = text.find("</answer>", start)
-        end = closed if closed >= 0 else end
-    return start, end, False
-
-
-def _status(said: str, cut: bool, nothing: bool, reading: Reading) -> str:
-    if cut:
-        return "truncated"
-    if reading.annotations:
-        return "ok"
-    plain = re.sub(r"<\|[a-z_]+\|>|</s>", "", said).strip()
-    if refused(plain):
-        return "refused"
-    if not plain:
-        reading.problem("the answer is blank")
-        return "empty"
-    if denied(plain) or (nothing and not reading.problems):
-        return "empty"
-    if OPENING.startswith(plain):
-        reading.problem("the answer ends before it begins")
-        return "truncated"
-    reading.problem("there is text, but no place that can be read in it")
-    return "unreadable"
+    return Found(cut, walker.nothing)
 
 
 class _Walker:
     """Goes through the closed lists and objects in order and notes each place with its label."""
 
-    def __init__(self, reading: Reading, offset: int):
+    def __init__(self, reading: Reading):
         self.reading = reading
-        self.offset = offset  # of the answer in the whole text, for the spans
         self.nothing = False  # an empty list or a null box was seen: the model's way of saying "none"
         self.bare: list[Node] = []  # lists of numbers without an object around them
 
@@ -222,25 +212,24 @@ class _Walker:
     def _place(self, value: object, label: str, node: Node, kind: str = "") -> None:
         """Four numbers, two, a list of such, `[[x1, y1], [x2, y2]]`, an object of corners, or "1, 2, 3, 4"."""
         if isinstance(value, str):
-            found = re.findall(r"[-+]?\d{1,9}(?:\.\d{1,9})?", value[:200])
-            return self._numbers([float(text) for text in found], label, node, kind)
+            return self._numbers(self.reading.x_first(numbers_within(value)), label, node, kind)
         if not isinstance(value, Node):
             return self.reading.problem(f"left out a place that is {value!r}"[:80])
         if value.kind == "{":
-            pairs = {str(key).lower(): as_number(number) for key, number in value.pairs.items()}
+            pairs = {str(key).lower(): inner for key, inner in value.pairs.items()}
             for keys in (*CORNERS, ("x", "y")):
                 if all(key in pairs for key in keys):
-                    return self._numbers([pairs[key] for key in keys], label, node, kind)
+                    return self._numbers([as_number(pairs[key]) for key in keys], label_of(pairs) or label, node, kind)
             return self.reading.problem("left out a place without coordinates")
         values = numbers_of(value)
         if values is not None:
-            return self._numbers(values, label, node, kind)
+            return self._numbers(self.reading.x_first(values), label, node, kind)
         inner = [child for child in value.values if isinstance(child, Node)]
         pair = [numbers_of(child) for child in inner]
         if len(inner) != len(value.entries) or not inner:
             return self._numbers([as_number(child) for child in value.values], label, node, kind)
         if kind == "box" and len(pair) == 2 and all(found is not None and len(found) == 2 for found in pair):
-            return self._numbers(pair[0] + pair[1], label, node, kind)
+            return self._numbers(self.reading.x_first(pair[0] + pair[1]), label, node, kind)
         for child in inner:
             if child.entries and all(isinstance(number, Node) for number in child.values):
                 self.reading.problem("left out a place nested too deep")
@@ -263,17 +252,18 @@ class _Walker:
 
     def _figure(self, node: Node, label: str, pairs: dict, joints: object) -> None:
         value = next((pairs[key] for key in BOX_KEYS if pairs.get(key) is not None), None)
-        numbers = numbers_of(value) if isinstance(value, Node) else None
-        box = None if value is None else self.reading.box(numbers or [])
+        numbers = numbers_of(value) if isinstance(value, Node) else numbers_within(str(value))
+        box = None if value is None else self.reading.box(self.reading.x_first(numbers or []))
         points = []
-        for name, place in joints_of(joints, self.reading.request.names):
+        for name, place in joints_of(joints, self.reading):
             if place is None:
                 continue  # named, and said to be absent
-            point = self.reading.point(place[:2] if len(place) == 3 else place, name)
+            point = self.reading.point(place, name)
             if point is not None:
                 points.append(point)
         if box is not None or points:
-            self._add(Annotation(label or asked_label(self.reading.request), box, tuple(points)), node)
+            label = label or _unnumbered(node.key or "") or asked_label(self.reading.request)
+            self._add(Annotation(label, box, tuple(points)), node)
         elif value is None:
             self.nothing = True
 
@@ -281,7 +271,13 @@ class _Walker:
         return bool(node.pairs) and set(node.pairs) <= set(self.reading.request.names)
 
     def _add(self, annotation: Annotation, node: Node) -> None:
-        self.reading.add(annotation, (self.offset + node.start, self.offset + node.end))
+        self.reading.add(annotation, (node.start, node.end))
+
+
+def _unnumbered(key: str) -> str:
+    """{"person1": …, "person2": …} are persons; a key without a number is no name."""
+    name = key.rstrip("0123456789").strip()
+    return name if name != key else ""
 
 
 def _kind(key: str) -> str:
@@ -291,13 +287,3 @@ def _kind(key: str) -> str:
 def _is_place(node: Node) -> bool:
     inner = [child for child in node.values if isinstance(child, Node)]
     return numbers_of(node) is not None or (bool(inner) and all(numbers_of(child) is not None for child in inner))
-
-
-def _tags(said: str, start: int, reading: Reading) -> None:
-    found = list(syntax_tags.boxes(said)) or list(syntax_tags.points(said))
-    for values, label, (first, last) in found:
-        span = (start + first, start + last)
-        if len(values) == 4 and (box := reading.box(values)):
-            reading.add(Annotation(reading.label(label), box), span)
-        elif len(values) == 2 and (point := reading.point(values)):
-            reading.add(Annotation(reading.label(label), points=(point,)), span)

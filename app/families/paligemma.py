@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.families import syntax_loc as loc
+from app.families.answer import answer_part, apart
 from app.families.base import Example, Family
-from app.families.reading import Reading, asked_label, counted, pointed
+from app.families.forms import LocForm
+from app.families.reading import Reading, asked_label, boxed, counted, pointed
 from app.families.words import denied, number, number_within, refused
 from app.metrics import same
 from app.types import Annotation, Frame, Image, Parsed, Pixels, Request
@@ -40,7 +42,7 @@ class PaliGemma(Family):
 
     def question(self, request: Request) -> str:
         self.check(request)
-        names, caption = loc.apart(" ; ".join(request.names)), loc.apart(request.caption)
+        names, caption = apart(" ; ".join(request.names)), apart(request.caption)
         if request.task == "count":
             return f"answer en how many {names}?"
         if request.task == "ask":
@@ -48,14 +50,9 @@ class PaliGemma(Family):
         verb = {"ground": "detect", "point": "point", "detect": "detect", "keypoints": "keypoints"}[request.task]
         return f"{verb} {names if request.task in ('detect', 'keypoints') else caption}"
 
-    def frame(self, image_size: tuple[int, int], pixels: Pixels | None = None) -> Frame:
-        return Frame(image_size, (pixels or self.pixels).fixed or self.pixels.fixed)
-
     def format(self, annotations: Sequence[Annotation], request: Request, frame: Frame) -> str:
-        self.check(request)
+        self.check_target(request)
         size = frame.image_size
-        if request.task == "ask":
-            raise ValueError("the answer to a question is its own text; only places and counts are formatted")
         if request.task == "count":
             counts = counted(annotations, request.names)
             if len(counts) == 1:
@@ -66,17 +63,26 @@ class PaliGemma(Family):
         if request.task == "point":
             return loc.SEPARATOR.join(f"{loc.write_place(x, y, size)} {loc.write_label(annotation.label)}"
                                       for annotation in annotations for x, y in pointed(annotation))
-        for annotation in annotations:
-            if annotation.box is None:
-                raise ValueError(f"{annotation.label!r} has no box, and {request.task} answers in boxes")
-        return loc.SEPARATOR.join(f"{loc.write_box(annotation.box, size)} {loc.write_label(annotation.label)}"
+        return loc.SEPARATOR.join(f"{loc.write_box(boxed(annotation, request.task), size)} "
+                                  f"{loc.write_label(annotation.label)}"
                                   for annotation in annotations)
+
+    def form(self, request: Request) -> LocForm | None:
+        if request.task not in ("detect", "ground", "point") or request.think:
+            return None
+        names = request.names if request.task == "detect" else (request.caption,)
+        return LocForm(2 if request.task == "point" else 4, tuple(map(loc.write_label, names)), loc.SEPARATOR)
 
     def parse(self, text: str, request: Request, frame: Frame) -> Parsed:
         reading = Reading(request, frame, (loc.BINS, loc.BINS))
-        said, cut = loc.whole(text, joints=request.task == "keypoints")
+        start, end, thinking = answer_part(text, request.think)
+        said, cut = loc.whole(text[start:end], joints=request.task == "keypoints")
         if request.task == "ask":
-            return reading.parsed("ok" if said.strip() else "empty")
+            return reading.parsed("ok" if said.strip() else "truncated" if thinking else "empty")
+        if thinking:
+            reading.problem("the answer ends while the model is still thinking")
+            return reading.parsed("truncated")
+        reading.offset = start
         said = reading.short(said)
         groups = list(loc.groups(said))
         if groups:

@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 from app.families.base import Example
-from app.families.qwen2_5_vl import Qwen25VL
+from app.families.chat import Chat
 from app.types import Annotation, Frame, Image, Pixels, Request
 
 
-class Qwen3VL(Qwen25VL):
+class Qwen3VL(Chat):
     name = "qwen3-vl"
     title = "Qwen3-VL"
     aliases = ("qwen3.5", "qwen3.5-vl", "qwen3.5-moe", "qwen3-vl-moe")
@@ -30,9 +30,6 @@ class Qwen3VL(Qwen25VL):
             return (f"Locate every instance that belongs to the following categories: '{', '.join(request.names)}'. "
                     "Report bbox coordinates in JSON format.")
         return super().wording(request)
-
-    def units(self, frame: Frame) -> tuple[int, int]:
-        return 1000, 1000
 
 
 FAMILY = Qwen3VL()

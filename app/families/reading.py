@@ -18,10 +18,17 @@ LONGEST_ANSWER = 200_000  # characters read, after the thoughts: twice what the 
 
 
 class Reading:
-    """One answer being read. `units` is the (width, height) of the whole picture in the numbers the answer uses."""
+    """One answer being read. `units` is the (width, height) of the whole picture in the numbers the answer uses.
 
-    def __init__(self, request: Request, frame: Frame, units: tuple[float, float]):
+    `y_first`: bare lists of numbers go y, x, y, x. `labelled`: the family's answers name what they found, so that an
+    object without a name is worth a word.
+    """
+
+    def __init__(self, request: Request, frame: Frame, units: tuple[float, float], *, y_first: bool = False,
+                 labelled: bool = True):
         self.request = request
+        self.y_first, self.labelled = y_first, labelled
+        self.offset = 0  # of the part that is read in the whole text, for the spans
         self.size = frame.image_size
         self.scale = (self.size[0] / units[0], self.size[1] / units[1])
         self.annotations: list[Annotation] = []
@@ -33,9 +40,10 @@ class Reading:
             self.problems[sentence] = self.problems.get(sentence, 0) + 1
 
     def add(self, annotation: Annotation, span: tuple[int, int]) -> None:
+        """Keeps an object; `span` is where it stands in the part that is read."""
         if len(self.annotations) < MOST_OBJECTS:
             self.annotations.append(annotation)
-            self.spans.append(span)
+            self.spans.append((self.offset + span[0], self.offset + span[1]))
         else:
             self.problem(f"only the first {MOST_OBJECTS:,} objects are kept")
 
@@ -54,8 +62,15 @@ class Reading:
         if written:
             return written
         asked = asked_label(self.request)
-        self.problem(f"an object without a label is called {asked!r}")
+        if self.labelled:
+            self.problem(f"an object without a label is called {asked!r}")
         return asked
+
+    def x_first(self, values: Sequence[float | None]) -> list[float | None]:
+        """Numbers of a bare list, x before y. An odd one at the end stays: it is named as too many or too few."""
+        if not self.y_first or len(values) % 2:
+            return list(values)
+        return [values[i ^ 1] for i in range(len(values))]
 
     def box(self, values: Sequence[float | None]) -> Box | None:
         """Four numbers in the answer's units → a box in pixels inside the picture, or None with the reason noted."""
@@ -103,6 +118,13 @@ def asked_label(request: Request) -> str:
     if len(request.names) == 1:
         return request.names[0]
     return request.caption if request.task in ("ground", "point") and request.caption else "object"
+
+
+def boxed(annotation: Annotation, task: str) -> Box:
+    """The object's box. Raises ValueError where it has none: it cannot be a target of that task."""
+    if annotation.box is None:
+        raise ValueError(f"{annotation.label!r} has no box, and {task} answers in boxes")
+    return annotation.box
 
 
 def pointed(annotation: Annotation) -> tuple[tuple[float, float], ...]:

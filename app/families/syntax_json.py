@@ -130,4 +130,4 @@ def _value(match: re.Match) -> object:
 def dumps(value: object) -> str:
     """One line of JSON as Qwen writes it. Tags in a label are escaped: `</think>` or `<|im_end|>` would be read."""
     text = json.dumps(value, ensure_ascii=False)
-    return re.sub(r"<(?=[/|a-zA-Z])", r"\\u003c", text)
+    return re.sub(r"<(?=[/|｜a-zA-Z])", r"\\u003c", text)

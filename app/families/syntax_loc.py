@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from app.families.answer import apart
 from app.geometry import clamp
 from app.types import Box
 
@@ -19,7 +20,6 @@ NUMBER = re.compile(r"<loc(\d{1,4})>")
 SEGMENT = re.compile(r"<seg\d{1,3}>")  # the mask tokens of `segment` answers: accepted and skipped
 ENDING = re.compile(r"<(?:eos|pad|end_of_turn)>|</s>")
 HALF_TOKEN = re.compile(r"<(?:(?:l(?:o(?:c\d{0,4})?)?)|(?:s(?:e(?:g\d{0,3})?)?))?$")  # "<lo" while the rest is to come
-TAG = re.compile(r"<(?=[/|]?[a-z_]+\d*\|?>)")
 
 
 class Group(NamedTuple):
@@ -39,11 +39,6 @@ def write_box(box: Box, size: tuple[int, int]) -> str:
 def write_place(x: float, y: float, size: tuple[int, int]) -> str:
     """One corner or point: y first."""
     return f"<loc{_bin(y, size[1]):04d}><loc{_bin(x, size[0]):04d}>"
-
-
-def apart(text: str) -> str:
-    """`<image>` or `<loc0001>` in somebody's words, as `< image>`: a tokenizer would take it for the token itself."""
-    return TAG.sub("< ", text)
 
 
 def write_label(label: str) -> str:

@@ -1,5 +1,7 @@
 """What a detector found, as text: `[{"label": "cat", "box": [x1, y1, x2, y2], "score": 0.93}]`, original pixels.
 
+Joints stand beside a box, as `"keypoints": {"nose": [x, y]}`, those that are there.
+
 A detector writes no text. Its backend writes this, so that an answer is kept, shown and read again like any other.
 """
 from __future__ import annotations
@@ -10,13 +12,14 @@ from collections.abc import Sequence
 from app.families.base import Family
 from app.families.reading import Reading, asked_label
 from app.families.syntax_tags import as_number
-from app.types import Annotation, Frame, Parsed, Pixels, Request
+from app.types import Annotation, Frame, Parsed, Pixels, Point, Request
 
 
 class Detector(Family):
     """Scored boxes for names or an expression; no language model, so nothing to format a text for but this one."""
     tasks = frozenset({"detect", "ground"})
     backend = "detector"
+    thinks = False
     trainable_by = ()
     language_layers = ""
 
@@ -43,8 +46,12 @@ def write(annotations: Sequence[Annotation]) -> str:
     for annotation in annotations:
         if annotation.box is None:
             raise ValueError(f"{annotation.label!r} has no box, and a detector answers in boxes")
-        rows.append({"label": annotation.label, "box": [round(float(v), 2) for v in annotation.box],
-                     "score": annotation.score})
+        row = {"label": annotation.label, "box": [round(float(v), 2) for v in annotation.box],
+               "score": annotation.score}
+        if annotation.points:
+            row["keypoints"] = {point.name: [round(float(point.x), 2), round(float(point.y), 2)]
+                                for point in annotation.points if point.visibility != "absent"}
+        rows.append(row)
     return json.dumps(rows, ensure_ascii=False)
 
 
@@ -73,5 +80,13 @@ def read(text: str, reading: Reading) -> Parsed:
             label = row.get("label") if isinstance(row.get("label"), str) else ""
             score = as_number(row.get("score"))
             score = score if score is not None and 0 <= score <= 1 else None
-            reading.add(Annotation(label or asked_label(reading.request), box, score=score), (start, end))
+            points = _points(row.get("keypoints"), reading)
+            reading.add(Annotation(label or asked_label(reading.request), box, points, score=score), (start, end))
     return reading.parsed("ok" if reading.annotations else "unreadable" if rows else "empty")
+
+
+def _points(joints: object, reading: Reading) -> tuple[Point, ...]:
+    """The joints of a row that are places; the others are named in the problems."""
+    found = [reading.point([as_number(value) for value in place] if isinstance(place, list) else [], name)
+             for name, place in joints.items()] if isinstance(joints, dict) else []
+    return tuple(point for point in found if point is not None)

@@ -1,235 +1,272 @@
-"""The Compare tab: one picture, one question, several models side by side, their answers drawn as they come."""
+"""The Compare tab: pictures, a question, several models side by side, their answers drawn as they come."""
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial, wraps
 
 import gradio as gr
 
-from app import pictures, tasks
-from app.catalogue import Entry
-from app.predict import Update
-from app.types import Generation, Image, Request
-from app.ui import words
-from app.ui.asking import Asking
+from app import tasks
+from app.comparing import Comparing, Running, answered, finished
+from app.predict import HEARTBEAT, Update
+from app.types import Comparison, Sample
+from app.ui import desk as desks
+from app.ui import gathering, offering, words
+from app.ui import panels as columns
+from app.ui.asking import Form, asked, awake, chosen, form, missing, run_words, worded
+from app.ui.desk import Desk, looked_at, opened
+from app.ui.events import AT_ONCE, STREAMED, Refresh
 from app.ui.examples import Example
-from app.ui.overlay import Overlay, View
-from app.ui.panel import Answer, Head, Notice
-from app.ui.picker import Picked, Picker
-from app.ui.shown import displayable
+from app.ui.following import Following
+from app.ui.history import History
+from app.ui.layers import Layers
+from app.ui.panels import Panel
+from app.ui.picker import Picked
+from app.ui.seats import Seats
 from app.ui.strip import Strip
+from app.ui.takes import Takes
+from app.ui.taking import Taking
 from app.workspace import Workspace
 
 PAUSE = 0.08  # seconds between two updates of the page: twelve a second look continuous and cost little
-HINT = "Choose a picture above, or click an example. The answer is drawn here."
-AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# A second Run while one streams has to get in, and models queue for the device by themselves, visibly.
-STREAMED = {"concurrency_limit": None, "trigger_mode": "multiple", "show_progress": "hidden",
-            "api_visibility": "private"}
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The components of one model's column."""
-    entry: Entry
-    column: gr.Column
-    head: Head
-    overlay: Overlay
-    answer: Answer
+def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[Update | None]],
+        examples: Sequence[Example], memory: gr.BrowserState) -> tuple[Takes, Refresh]:
+    """Lays the tab out inside the page that is being built. `compare` is `predict.compare`, or obeys its contract.
 
-
-def tab(workspace: Workspace, compare: Callable[..., Iterator[Update | None]], examples: Sequence[Example]) -> None:
-    """Lays the tab out inside the current `gr.Blocks`. `compare` is `predict.compare`, or obeys its contract."""
-    entries = {entry.spec.id: entry for entry in workspace.catalogue.entries()}
-    here = [name for name, entry in entries.items() if entry.state != "to download"]
-    away = [name for name in entries if name not in here]
-    shipped = [name for name in here if entries[name].state == "shipped"]
-    chosen_first = shipped or list(entries)[:1]
-    asking = Asking()
-    first = examples[0]
-
-    def look(picked: Picked | None, visitor: gr.Request):
-        """A picture was chosen: it is on every panel before any question is asked."""
-        asking.leave(visitor)
-        seen, image = glance(picked)
-        return {picker: seen, notice: say(), stop_button: enabled(False), **fresh(panels, seen, image)}
-
-    def ask(picked: Picked | None, task: str, question: str, ticked: list[str], added: list[str], longest: int,
-            visitor: gr.Request):
-        chosen = [*ticked, *added]
-        stop = asking.begin(visitor)
-        seen, image = glance(picked)
-        try:
-            request = understood(seen, image, task, question, chosen)
-        except ValueError as problem:
-            yield {notice: say(str(problem), problem=True), stop_button: enabled(False)}
-            return
-        view = View(seen.shown, image.size)
-        asked = [entries[name].spec for name in chosen]
-        yield {notice: say(), stop_button: enabled(True), **fresh(panels, seen, image)}
-        for news in bursts(compare(workspace.models, asked, request, Generation(max_tokens=int(longest)), stop)):
-            if not asking.is_newest(visitor, stop):  # a newer question has taken the panels over
-                return
-            changes = {}
-            for update in news.values():
-                changes |= told(panels[update.model], update, view, stop.is_set())
-            yield changes or {notice: gr.skip()}  # an empty step too: it is how Gradio notices a closed tab
-        asking.end(visitor, stop)
-        yield {stop_button: enabled(False), notice: say("Stopped." if stop.is_set() else "")}
-
-    def ask_example(event: gr.EventData, ticked: list[str], added: list[str], longest: int, visitor: gr.Request):
-        example = examples[int(event._data["index"])]
-        seen, _ = glance(Picked(example.path, example.name))
-        yield {picker: seen, task_choice: example.task, **worded(example.task, example.question)}
-        yield from ask(seen, example.task, example.question, ticked, added, longest, visitor)
-
-    def stop(visitor: gr.Request):
-        return {stop_button: enabled(False), notice: say("Stopping…" if asking.stop(visitor) else "")}
-
-    def worded(task: str, text: str | None = None):
-        """The question's box and its help in the words of a task; what was typed stays when only the task changes."""
-        value = {} if text is None else {"value": text}
-        return {question: gr.update(placeholder=tasks.TASKS[task].placeholder, **value),
-                helped: say(tasks.TASKS[task].help)}
-
-    def choose(ticked: list[str], added: list[str]):
-        return {panel.column: gr.update(visible=name in (*ticked, *added)) for name, panel in panels.items()}
-
-    seen, image = glance(Picked(first.path, first.name))
-    with gr.Row(elem_classes="controls"):
-        with gr.Column(elem_classes="controls-picture", min_width=220):
-            picker = Picker(seen, elem_id="picture")
-        with gr.Column(elem_classes="controls-question", min_width=260):
-            with gr.Row(elem_classes="controls-ask"):
-                task_choice = gr.Dropdown([(task.title, name) for name, task in tasks.TASKS.items()], value=first.task,
-                                          label="Task", elem_id="task", scale=1, min_width=130, filterable=False)
-                question = gr.Textbox(first.question, label="Question", placeholder=tasks.TASKS[first.task].placeholder,
-                                      elem_id="question", scale=4, min_width=180, max_lines=3)
-            helped = Notice(say(tasks.TASKS[first.task].help), elem_id="help")
-            notice = Notice(elem_id="notice")
-            with gr.Accordion("More models and settings", open=not here, elem_classes="controls-more"), gr.Row():
-                added = gr.Dropdown([(labelled(entries[name]), name) for name in away], multiselect=True,
-                                    value=[name for name in chosen_first if name in away], elem_id="more",
-                                    label="Models from the Hub", visible=bool(away))
-                longest = gr.Slider(16, 4096, value=Generation().max_tokens, step=16, elem_id="longest",
-                                    label="Longest answer, in tokens")
-        with gr.Column(elem_classes="controls-models", min_width=220):
-            ticked = gr.CheckboxGroup([(labelled(entries[name]), name) for name in here], value=shipped, label="Models",
-                                      elem_id="models", visible=bool(here))
-        with gr.Column(elem_classes="controls-run", min_width=110):
-            run_button = gr.Button("Run", variant="primary", elem_id="run")
-            stop_button = gr.Button("Stop", interactive=False, elem_id="stop")
-    strip = Strip([(each.path, tasks.TASKS[each.task].title, each.question) for each in examples], elem_id="examples")
-    with gr.Row(elem_classes="panels"):
-        panels = {name: laid_out(entry, name in chosen_first, seen, image) for name, entry in entries.items()}
-
-    outputs = [picker, task_choice, question, helped, notice, stop_button,
-               *(part for panel in panels.values() for part in (panel.head, panel.overlay, panel.answer))]
-    models = [ticked, added]
-    picker.upload(look, [picker], outputs, **AT_ONCE)
-    task_choice.input(worded, [task_choice], [question, helped], **AT_ONCE)
-    gr.on([ticked.change, added.change], choose, models, [panel.column for panel in panels.values()], **AT_ONCE)
-    gr.on([run_button.click, question.submit], ask, [picker, task_choice, question, *models, longest], outputs,
-          **STREAMED)
-    strip.select(ask_example, [*models, longest], outputs, **STREAMED)
-    stop_button.click(stop, None, [stop_button, notice], **AT_ONCE)
-
-
-def laid_out(entry: Entry, visible: bool, seen: Picked, image: Image | None) -> Panel:
-    """One model's column, with the picture in place."""
-    with gr.Column(visible=visible, min_width=280, elem_classes="model", elem_id=f"panel-{entry.spec.id}") as column:
-        return Panel(entry, column, Head(head_of(entry, *ready(entry, image))), Overlay(viewed(seen, image), hint=HINT),
-                     Answer())
-
-
-def glance(picked: Picked | None) -> tuple[Picked | None, Image | None]:
-    """What can be known of a file without a model: its size and something to show, or the problem in a sentence."""
-    if picked is None:
-        return None, None
-    try:
-        image = pictures.read(picked.path)
-        shown = displayable(image)
-    except pictures.PictureError as problem:
-        return replace(picked, problem=str(problem)), None
-    return replace(picked, shown=shown, size=image.size, problem=""), image
-
-
-def understood(seen: Picked | None, image: Image | None, task: str, question: str, chosen: Sequence[str]) -> Request:
-    """The question as a request. Raises ValueError with one sentence for the person."""
-    if image is None:
-        raise ValueError(seen.problem if seen else "There is no picture yet. Choose one, or click an example.")
-    if not chosen:
-        raise ValueError("No model is chosen. Tick at least one.")
-    return tasks.request((image,), task, question)
-
-
-def bursts(updates: Iterable[Update | None], pause: float = PAUSE) -> Iterator[dict[str, Update]]:
-    """The updates that came together, at most one step per `pause`; a heartbeat becomes an empty step.
-
-    While this sleeps, `compare` keeps the newest update of each model and forgets the ones before.
+    What it gives are the ways from an answer to the Correct tab, to be led there once that is laid out, and what brings
+    the models that it offers up to date.
     """
-    waiting: dict[str, Update] = {}
-    due = 0.0
-    for update in updates:
-        if update:
-            waiting[update.model] = update
-            continue
-        if waiting:
-            time.sleep(max(0.0, due - time.monotonic()))
-            due = time.monotonic() + pause
-        yield waiting
-        waiting = {}
-    if waiting:
-        yield waiting
+    store = workspace.store
+    comparing = Comparing(store, workspace.models, compare, workspace.badges.after)
+    following = Following()
+    entries = {entry.spec.id: entry for entry in workspace.catalogue.entries()}
+
+    def arrive(told: dict, heard: Picked, visitor: gr.Request):
+        """The page was opened or reloaded: what lay on the desk lies there again, or what a link shows."""
+        panels.look_again()
+        yield {parts.picker: panels.offered(), **panels.shown(heard.ticked), **columns.fitted(panels.later)}
+        owner, now = desks.read(told)
+        owner = owner or secrets.token_urlsafe(24)
+        link = str(visitor.query_params.get("c") or "")
+        now = Desk(token=link) if link else Desk() if now.token else now
+        problem = ""
+        if opened(store, now, owner) is None:
+            problem = "This link shows nothing any more: it was revoked, or mistyped." if link else ""
+            now = last(owner) or from_example(owner, examples[0])
+        arriving = shown(now, owner, visitor, problem, everything=True)
+        yield next(arriving)
+        yield awake(parts)
+        yield from arriving
+
+    def last(owner: str) -> Desk | None:
+        kept = store.comparisons(owner, 1)
+        return Desk(kept[0].id) if kept else None
+
+    def from_example(owner: str, example: Example) -> Desk:
+        return desks.laid(store, owner, Desk(), [example.sample()])[1]
+
+    def shown(now: Desk, owner: str, visitor: gr.Request, problem: str = "", everything: bool = False, **said):
+        """The desk as it is, then what is still being said about its picture. `everything`: the question, too."""
+        comparison, running = desks.found(store, comparing, now, owner)
+        look = following.begin(visitor)
+        if comparison is None:
+            yield {memory: desks.kept(now, owner), tray: desks.tray(None, now, **said), **columns.empty(panels),
+                   notice: words.sentence(problem, bool(problem)), stop_button: enabled(False),
+                   **taking.refreshed(None)}
+            return
+        sample = looked_at(comparison, now)
+        now = replace(now, sample=sample.id)
+        updates = answered(comparison, running, sample.id)
+        question = desks.common(comparison.samples, now)
+        changes = {memory: desks.kept(now, owner), notice: words.sentence(problem, bool(problem)),
+                   stop_button: enabled(bool(running)),
+                   tray: desks.tray(comparison, now, running, question, **said), **run_words(parts, comparison),
+                   **columns.drawn(panels, sample, updates), **columns.prompts(panels, sample, updates),
+                   **taking.refreshed(comparison)}
+        if everything:
+            changes |= asked_before(comparison, sample, question)
+            changes |= columns.settings(panels, updates) | history.opened(owner, comparison, now.token)
+        yield changes
+        if running:
+            yield from follow(comparison, running, sample, now, look, owner, visitor)
+
+    def follow(comparison: Comparison, running: Running, sample: Sample, now: Desk, look: int, owner: str,
+               visitor: gr.Request):
+        """The picture's answers as they come, until all are done or the visitor looks at another one."""
+        running.watched = sample.id
+        question = desks.common(comparison.samples, now)
+        seen: dict[str, Update] = {}
+        version, ended = -1, None
+        while True:
+            over = running.over
+            updates = answered(comparison, running, sample.id)
+            news = [name for name, update in updates.items() if seen.get(name) != update]
+            if any(updates[name].state == "done" for name in news):
+                news = list(updates)  # the line that compares an answer with the others changes on all of them
+            seen = updates
+            changes = columns.drawn(panels, sample, updates, news) if news else {}
+            if (count := finished(comparison, running)) != ended:
+                ended = count
+                changes |= {tray: desks.tray(comparison, now, running, question),
+                            notice: words.sentence(progress(comparison, running))}
+            if over:
+                stopped = running.stopping.is_set()
+                yield changes | {stop_button: enabled(False), notice: words.sentence("Stopped." if stopped else ""),
+                                 **taking.refreshed(opened(store, now, owner))}
+                yield from tested(sample, updates, look, visitor)
+                return
+            yield changes or {notice: gr.skip()}  # an empty step too: it is how Gradio notices a closed tab
+            time.sleep(PAUSE if changes else 0)
+            version = running.wait(version, HEARTBEAT)
+            if not following.is_newest(visitor, look):
+                return
+
+    def tested(sample: Sample, updates: Mapping[str, Update], look: int, visitor: gr.Request):
+        """The panels once more whenever a model's coordinates, checked after its first answer, are known."""
+        badges, left = workspace.badges, set(updates) & set(panels)
+        while left := {name for name in left if badges.testing(panels[name].entry.spec)}:
+            badges.wait(HEARTBEAT)
+            ended = [name for name in left if not badges.testing(panels[name].entry.spec)]
+            yield columns.drawn(panels, sample, updates, ended) if ended else {notice: gr.skip()}
+            if not following.is_newest(visitor, look):
+                return
+
+    def asked_before(comparison: Comparison, sample: Sample, question: str) -> dict:
+        """The form as it was when this comparison was asked."""
+        models = [model for model in comparison.models if model in panels]
+        told = {parts.task: sample.task, **worded(parts, sample.task, question)}
+        return told | {parts.picker: panels.offered(models), **panels.shown(models)} if models else told
+
+    def run(values: dict, visitor: gr.Request):
+        yield from ask(values, visitor)
+
+    def run_one(values: dict, visitor: gr.Request):
+        yield from ask(values, visitor, only_looked_at=True)
+
+    def ask(values: dict, visitor: gr.Request, only_looked_at: bool = False):
+        models = chosen(values, parts, panels)
+        owner, now, comparison = prepared(values, models)
+        asks = {(sample.id, name): columns.ask(panels[name], sample, settings(values, name))
+                for sample in comparison.samples for name in models if not only_looked_at or sample.id == now.sample}
+        yield from started(missing(comparison, asks), comparison, now, owner, visitor)
+
+    def again(panel: Panel):
+        def ask_again(values: dict, visitor: gr.Request):
+            model = panels.sitting(panel)
+            owner, now = desks.read(values[memory])
+            comparison = opened(store, now, owner)
+            if comparison is None or not comparison.models or now.token:
+                owner, now, comparison = prepared(values, list(dict.fromkeys([*chosen(values, parts, panels), model])))
+            sample = looked_at(comparison, now)
+            asked = columns.ask(panels[model], sample, settings(values, model), edited=True)
+            yield from started({(sample.id, model): asked}, comparison, now, owner, visitor)
+        return in_words(ask_again)
+
+    def prepared(values: dict, models: list[str]) -> tuple[str, Desk, Comparison]:
+        """The comparison that is to be asked: the one on the desk if it asks just this, else a new one. Whatever ran
+        for the old one is stopped. Raises ValueError with one sentence for the person."""
+        owner, now = desks.read(values[memory])
+        old = opened(store, now, owner)
+        samples = asked(old, now.typed(values[tray].captions), values[parts.task], values[parts.question], models)
+        if not now.token:
+            comparing.stop(old.id)
+        question = values[parts.question].strip()
+        if (old.samples, old.models) == (samples, tuple(models)) and not now.token:
+            return owner, replace(now, question=question), old
+        place = old.samples.index(looked_at(old, now))
+        comparison = store.begin(owner, samples, models)
+        if not old.models and not now.token:
+            store.remove(old.id, owner)
+        return owner, Desk(comparison.id, samples[place].id, question=question), comparison
+
+    def started(asks: Mapping, comparison: Comparison, now: Desk, owner: str, visitor: gr.Request):
+        sample = looked_at(comparison, now)
+        begun = {name: Update(name, "loading") for asked, name in asks if asked == sample.id}
+        # Said first: the first question imports torch, which takes seconds.
+        yield {notice: words.sentence(), stop_button: enabled(True), **history.refreshed(owner),
+               **columns.drawn(panels, sample, begun, list(begun))}
+        comparing.ask(comparison, asks)
+        yield from shown(now, owner, visitor)
+
+    def stop(told: dict):
+        owner, now = desks.read(told)
+        stopping = comparing.stop(now.comparison) if opened(store, now, owner) else False
+        return {stop_button: enabled(False), notice: words.sentence("Stopping…" if stopping else "")}
+
+    def ask_example(event: gr.EventData, values: dict, visitor: gr.Request):
+        example = examples[int(event._data["index"])]
+        owner, now = desks.read(values[memory])
+        owner = owner or secrets.token_urlsafe(24)  # a quick hand clicks before the page has arrived
+        if opened(store, now, owner) and not now.token:
+            comparing.stop(now.comparison)
+        values = values | {memory: desks.kept(from_example(owner, example), owner), parts.task: example.task,
+                           parts.question: example.question}
+        yield {parts.task: example.task, **worded(parts, example.task, example.question)}
+        yield from ask(values, visitor)
+
+    def look_back(now: Desk, owner: str, visitor: gr.Request):
+        yield from shown(now, owner, visitor, everything=True)
+
+    def settings(values: dict, model: str) -> list:
+        return [values[part] for part in panels[model].settings]
+
+    def in_words(handler: Callable[..., Iterator[dict]]):
+        """What was written for the person, such as a full disk or a damaged picture, is said on the page."""
+        @wraps(handler)
+        def told(*heard):
+            try:
+                yield from handler(*heard)
+            except ValueError as problem:
+                yield {notice: words.sentence(str(problem), True), **awake(parts)}
+        return told
+
+    def ticked(heard: Picked):
+        return panels.shown(heard.ticked)
+
+    parts: Form = form(entries, examples[0])
+    tray, notice, stop_button = parts.tray, parts.notice, parts.stop
+    strip = Strip([(each.path, tasks.TASKS[each.task].title, each.question) for each in examples], elem_id="examples")
+    Layers(elem_id="layers")
+    with gr.Row(elem_classes="panels"):
+        panels = Seats(workspace.catalogue, entries, parts.first, workspace.badges)
+    taking = Taking(workspace, memory, panels.titles)
+    takes = Takes(workspace, memory, panels)
+    history = History(workspace, memory)
+
+    outputs = [memory, *parts.outputs, *history.outputs, taking.command,
+               *(part for panel in panels.every for part in (*panel.parts, panel.column))]
+    everything = {memory, *parts.inputs, *(part for panel in panels.every for part in panel.settings)}
+    page.load(in_words(arrive), [memory, parts.picker], outputs, **STREAMED)
+    page.unload(following.leave)
+    gathering.wire(workspace, tray, memory, parts.task, parts.question, shown, in_words, outputs)
+    parts.task.input(partial(worded, parts), [parts.task], [parts.question, parts.helped], **AT_ONCE)
+    parts.picker.input(ticked, [parts.picker], [panel.column for panel in panels.every],
+                       **AT_ONCE | {"trigger_mode": "always_last"})
+    gr.on([parts.run.click, parts.question.submit], in_words(run), everything, outputs, **STREAMED)
+    parts.run_one.click(in_words(run_one), everything, outputs, **STREAMED)
+    for panel in panels.every:
+        panel.again.click(again(panel), everything, outputs, **STREAMED)
+        panel.check.click(columns.checking(workspace.badges, partial(panels.spec, panel)), None, [panel.checked],
+                          **STREAMED)
+        panel.take.prepares(taking.picture(partial(panels.sitting, panel)), [memory])
+    strip.select(in_words(ask_example), everything, outputs, **STREAMED)
+    stop_button.click(stop, [memory], [stop_button, notice], **AT_ONCE)
+    history.wire(look_back, in_words, outputs)
+    return takes, offering.refresh(store, comparing, memory, parts.picker, panels)
 
 
-def told(panel: Panel, update: Update, view: View, stopped: bool) -> dict:
-    """The changes to one panel. Only its own components, and the picture only by its address."""
-    changes = {panel.head: head_of(panel.entry, *words.state(update, stopped))}
-    if update.prediction:
-        changes[panel.overlay] = replace(view, annotations=update.prediction.annotations)
-        changes[panel.answer] = words.answer(update, stopped)
-    return changes
-
-
-def fresh(panels: dict[str, Panel], seen: Picked | None, image: Image | None) -> dict:
-    """Every panel with the picture and nothing on it."""
-    changes = {}
-    for panel in panels.values():
-        changes |= {panel.head: head_of(panel.entry, *ready(panel.entry, image)),
-                    panel.overlay: viewed(seen, image), panel.answer: None}
-    return changes
-
-
-def viewed(seen: Picked | None, image: Image | None) -> View | None:
-    return View(seen.shown, image.size) if image else None
-
-
-def ready(entry: Entry, image: Image | None) -> tuple[str, str]:
-    """The state of a panel before its model is asked, as `words.state` gives it afterwards."""
-    if image is None:
-        return "idle", "no picture yet"
-    return "idle", "press Run" if entry.state != "to download" else f"not here yet: {words.needs(entry)}"
-
-
-def head_of(entry: Entry, kind: str, status: str) -> dict:
-    spec = entry.spec
-    about = " · ".join(str(part) for part in (spec.id, spec.adapter, spec.needs.get("token")) if part)
-    return {"title": spec.title or spec.id, "about": about, "kind": kind, "status": status}
-
-
-def labelled(entry: Entry) -> str:
-    """A model's name, with what it needs before it can be asked."""
-    needs = "" if entry.state == "shipped" else words.needs(entry)
-    return f"{entry.spec.title or entry.spec.id} ({needs})" if needs else entry.spec.title or entry.spec.id
-
-
-def say(text: str = "", problem: bool = False) -> dict:
-    """A sentence for the person. It begins with a capital, unless it begins with the name of a file."""
-    if text.split(" ")[0].isalpha():
-        text = text[0].upper() + text[1:]
-    return {"text": text, "problem": problem}
+def progress(comparison: Comparison, running: Running) -> str:
+    """`3 of 6 pictures are answered`; nothing for one picture, whose panels say it."""
+    if len(comparison.samples) == 1 or running.over:
+        return ""
+    ended = finished(comparison, running)
+    whole = sum(count >= len(comparison.models) for count in ended.values())
+    return f"{whole} of {len(ended)} pictures are answered; the rest goes on in the background."
 
 
 def enabled(yes: bool) -> dict:

@@ -4,27 +4,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from app.badges import Badge
 from app.catalogue import Entry
-from app.predict import Update
+from app.predict import STOPPED, Update
 from app.types import Annotation, Prediction
 from app.ui.component import printable
 
+MEASURES = {"f1": "F1", "accuracy": "hit", "joints": "joints right", "exact": "exact"}  # a task's measure, in words
 LONGEST_TEXT = 100_000  # characters of one answer that a page still scrolls smoothly through
 
 
-def state(update: Update, stopped: bool = False) -> tuple[str, str]:
+def state(update: Update) -> tuple[str, str]:
     """(kind, words): kind is idle, busy, done, warning or problem."""
     if update.state == "queued":
         return "busy", f"queued, {update.ahead} ahead" if update.ahead else "queued, next"
     if update.state == "loading":
-        return "busy", "loading the model"
+        return "busy", update.note or "loading the model"
     if update.state == "answering":
         found = amounts(update.prediction.annotations) if update.prediction else ""
         return "busy", f"answering… {found} so far" if found else "answering…"
-    return outcome(update.prediction, stopped)
+    return outcome(update.prediction)
 
 
-def outcome(prediction: Prediction, stopped: bool = False) -> tuple[str, str]:
+def outcome(prediction: Prediction) -> tuple[str, str]:
     """The end of an answer, by its status."""
     found = amounts(prediction.annotations)
     took = f"{prediction.seconds:.1f} s"
@@ -34,28 +36,36 @@ def outcome(prediction: Prediction, stopped: bool = False) -> tuple[str, str]:
             return "done", f"{found or 'answered'} · {took}"
         case "empty":
             return "done", f"nothing found · {took}"
-        case "truncated" if stopped:
+        case "truncated" if problem.startswith(STOPPED):
             return "warning", f"stopped · {found or 'nothing'} so far"
         case "truncated":
-            return "warning", f"cut off after {prediction.tokens} tokens: raise the limit"
+            return "warning", f"cut off after {prediction.tokens} tokens: raise “Longest answer” below"
         case "unreadable":
-            return "warning", f"could not be read · {took}"
+            return "warning", f"could not be read · {took}: try another prompt below"
         case "refused":
             return "warning", f"refused · {took}"
         case _:
             return "problem", f"failed: {problem or 'no reason was given'}"
 
 
-def answer(update: Update, stopped: bool = False) -> dict:
+def badge(badge: Badge | None) -> dict | None:
+    """The coordinate self-test in the head of a panel: two words, and all of it where the pointer rests."""
+    if badge is None:
+        return None
+    kind = {True: "good", False: "bad", None: "none"}[badge.ok]
+    return {"kind": kind, "text": badge.text, "detail": printable(". ".join((badge.detail, *badge.failures))[:1000])}
+
+
+def answer(update: Update) -> dict:
     """What stands under the picture: the answer in words where it is not on the picture, problems, the raw text."""
     prediction = update.prediction
-    final = update.state == "done"
     if prediction is None:
         return {}
+    problems = [printable(each) for each in prediction.problems if not each.startswith(STOPPED)]
     answered = prediction.status != "failed"
     return {
         "said": said(prediction),
-        "problems": [printable(each) for each in prediction.problems] if final and not stopped else [],
+        "problems": problems if update.state == "done" else [],
         "failed": not answered,
         "text": printable(prediction.text[:LONGEST_TEXT]) if answered else None,
         "prompt": printable(prediction.prompt[:LONGEST_TEXT]),
@@ -75,7 +85,17 @@ def facts(prediction: Prediction) -> str:
     told = [_plural(prediction.tokens, "token")] if prediction.tokens else []
     if prediction.seconds_to_first is not None:
         told.append(f"first after {prediction.seconds_to_first:.1f} s")
+    told += [f"revision {printable(prediction.revision)[:12]}"] if prediction.revision else []
+    told += ["held to its form"] if prediction.generation.structure else []
+    told += [f"temperature {prediction.generation.temperature:g}"] if prediction.generation.temperature else []
     return " · ".join(told)
+
+
+def sentence(text: str = "", problem: bool = False) -> dict:
+    """A sentence for the person. It begins with a capital, unless it begins with the name of a file."""
+    if text.split(" ")[0].isalpha():
+        text = text[0].upper() + text[1:]
+    return {"text": printable(text), "problem": problem}
 
 
 def amounts(annotations: Sequence[Annotation]) -> str:

@@ -2,45 +2,39 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
 
+from app.store import Store
 from app.types import ModelSpec
 from app.ui import page as app_page
+from app.ui.examples import examples
 from tests.browser.stage import Shelf, Stage
 
-ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
 
 @pytest.fixture(scope="session")
-def chromium():
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        pytest.skip("no Chromium on this machine; install it, or name one in CHROMIUM")
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def theatre():
+def theatre(tmp_path_factory):
     """The stage and the address of the page on which its models answer; one server for all tests."""
+    home = tmp_path_factory.mktemp("home")
     stage = Stage(Shelf([
         ModelSpec("first", "paligemma", "local", "assets/models/first", title="First"),
         ModelSpec("second", "qwen3-vl", "local", "assets/models/second", title="Second"),
         ModelSpec("remote", "qwen3-vl", "local", "owner/remote", title="Remote",
                   needs={"download_gb": 6.1, "gpu_gb": 8}),
-    ]))
-    blocks = app_page.build(stage, compare=stage.compare)
+    ]), Store(home), home)
+    shown = [replace(example, truth=None) for example in examples()]  # what is drawn is what a test's models say
+    blocks = app_page.build(stage, compare=stage.compare, shown=shown)
     _, address, _ = app_page.launch(blocks, prevent_thread_lock=True, quiet=True)
     yield stage, address
     blocks.close(verbose=False)
+    stage.jobs.close()
+    stage.store.close()
 
 
 @pytest.fixture
@@ -58,7 +52,7 @@ def visit(chromium, theatre, stage):
     def visit(width=1440, height=900, **options):
         page = chromium.new_page(viewport={"width": width, "height": height}, **options)
         opened.append(page)
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.requests, page.faults = [], []
         page.on("request", lambda request: page.requests.append(request.url))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
@@ -71,3 +65,19 @@ def visit(chromium, theatre, stage):
         faults = page.faults
         page.close()
         assert not faults, f"the page's own scripts failed: {faults}"
+
+
+@contextmanager
+def arrived(chromium, blocks, slow: int = 30_000) -> Iterator:
+    """A page of these blocks in the browser once it has arrived; its own scripts must not have failed at the end."""
+    _, address, _ = app_page.launch(blocks, prevent_thread_lock=True, quiet=True)
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(30_000)
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(address)
+    expect(page.locator("#run")).to_be_enabled(timeout=slow)
+    yield page
+    page.close()
+    blocks.close(verbose=False)
+    assert not faults

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from app.colours import colour
 from app.types import Annotation
-from app.ui.overlay import colour
 from tests.browser.stage import HOLD, Beat, Part
 
 LABELS = ["cat", "Cat", "red star", "кошка", "猫", "قطة", "Straße", "İstanbul", "e\u0301te\u0301", "été", "ΟΔΟΣ", "🦊",

@@ -4,7 +4,6 @@ from __future__ import annotations
 import io
 
 import PIL.Image
-import pytest
 from PIL import ImageDraw
 from playwright.sync_api import expect
 
@@ -34,14 +33,15 @@ def turned(picture, orientation, path):
     stored.save(path, exif=exif, quality=95)
 
 
-def shown(visit, stage, path, box, size, **options):
+def shown(page, stage, path, box, size):
     """(where the drawn box is, where the magenta is), on the screen, after a run on that file."""
     stage.reset(first=Part((Beat("x", (Annotation("mark", box),)),)))
-    page = visit(**options)
-    page.set_input_files("#picture input[type=file]", str(path))
+    tray = page.locator(".tray-card")
+    page.set_input_files("#tray .tray-files", str(path))
+    expect(tray.locator(".tray-name", has_text=path.name)).to_have_count(1)
     svg = page.locator("#panel-first .overlay-svg")
     expect(svg).to_have_attribute("viewBox", f"0 0 {size[0]} {size[1]}")
-    page.click("#run")
+    page.click("#run" if tray.count() == 1 else "#run-one")
     drawn = page.locator("#panel-first .overlay-box")
     expect(drawn).to_have_count(1)
     x, y, right, bottom = drawn.evaluate(  # without the stroke, which a bounding box on the screen contains
@@ -49,10 +49,13 @@ def shown(visit, stage, path, box, size, **options):
         const at = (x, y) => new DOMPoint(x, y).matrixTransform(to), a = at(box.x, box.y);
         const b = at(box.x + box.width, box.y + box.height), origin = rect.ownerSVGElement.getBoundingClientRect();
         return [a.x - origin.x, a.y - origin.y, b.x - origin.x, b.y - origin.y]; }""")
-    svg.evaluate("svg => { svg.lastElementChild.remove(); svg.lastElementChild.remove(); }")  # only the picture
+    only = "(svg, seen) => [...svg.children].slice(-2).forEach(each => { each.style.visibility = seen; })"
+    svg.evaluate(only, "hidden")  # only the picture is on the screen
     svg.evaluate("svg => svg.querySelector('image').decode?.()")
     page.wait_for_timeout(100)
-    return (x, y, right, bottom), magenta(svg.screenshot())
+    seen = magenta(svg.screenshot())
+    svg.evaluate(only, "")
+    return (x, y, right, bottom), seen
 
 
 def magenta(png):
@@ -69,32 +72,35 @@ def assert_near(drawn, seen):
     assert all(abs(a - b) <= 2 for a, b in zip(drawn, seen, strict=True)), f"box {drawn}, picture {seen}"
 
 
-@pytest.mark.parametrize("ratio", RATIOS, ids=lambda ratio: "{}:{}".format(*ratio))
-def test_a_box_lies_on_its_object_at_any_aspect_ratio(visit, stage, tmp_path, ratio):
-    scale = 960 / max(ratio)
-    picture, box = marked(round(ratio[0] * scale), round(ratio[1] * scale))
-    picture.save(tmp_path / "marked.png")
-    assert_near(*shown(visit, stage, tmp_path / "marked.png", box, picture.size))
+def test_a_box_lies_on_its_object_at_any_aspect_ratio(visit, stage, tmp_path):
+    page = visit()
+    for width, height in RATIOS:
+        scale = 960 / max(width, height)
+        picture, box = marked(round(width * scale), round(height * scale))
+        picture.save(tmp_path / f"{width} to {height}.png")
+        assert_near(*shown(page, stage, tmp_path / f"{width} to {height}.png", box, picture.size))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_box_lies_on_its_object_however_the_camera_was_held(visit, stage, tmp_path, orientation):
-    picture, box = marked(600, 400)
-    turned(picture, orientation, tmp_path / "turned.jpg")
-    assert_near(*shown(visit, stage, tmp_path / "turned.jpg", box, (600, 400)))
+def test_a_box_lies_on_its_object_however_the_camera_was_held(visit, stage, tmp_path):
+    page = visit()
+    for orientation in range(1, 9):
+        picture, box = marked(600, 400)
+        turned(picture, orientation, tmp_path / f"turned {orientation}.jpg")
+        assert_near(*shown(page, stage, tmp_path / f"turned {orientation}.jpg", box, (600, 400)))
 
 
-@pytest.mark.parametrize("name", ["turned.webp", "turned.png", "turned.tif"])
-def test_rotation_noted_outside_a_jpeg_is_shown_as_the_models_see_it(visit, stage, tmp_path, name):
-    picture, box = marked(600, 400)
-    turned(picture, 6, tmp_path / name)
-    assert_near(*shown(visit, stage, tmp_path / name, box, (600, 400)))
+def test_rotation_noted_outside_a_jpeg_is_shown_as_the_models_see_it(visit, stage, tmp_path):
+    page = visit()
+    for name in ("turned.webp", "turned.png", "turned.tif"):
+        picture, box = marked(600, 400)
+        turned(picture, 6, tmp_path / name)
+        assert_near(*shown(page, stage, tmp_path / name, box, (600, 400)))
 
 
 def test_a_box_lies_on_its_object_on_a_phone(visit, stage, tmp_path):
     picture, box = marked(400, 900)
     picture.save(tmp_path / "marked.png")
-    assert_near(*shown(visit, stage, tmp_path / "marked.png", box, picture.size, width=390, height=844))
+    assert_near(*shown(visit(width=390, height=844), stage, tmp_path / "marked.png", box, picture.size))
 
 
 def test_lines_and_words_keep_their_size_on_the_screen(visit, stage, tmp_path):
@@ -104,8 +110,8 @@ def test_lines_and_words_keep_their_size_on_the_screen(visit, stage, tmp_path):
         picture.save(tmp_path / "marked.png")
         stage.reset(first=Part((Beat("x", (Annotation("mark", box),)),)))
         page = visit()
-        page.set_input_files("#picture input[type=file]", str(tmp_path / "marked.png"))
-        expect(page.locator(".picker-note")).to_contain_text(str(width))
+        page.set_input_files("#tray .tray-files", str(tmp_path / "marked.png"))
+        expect(page.locator(".tray-note")).to_contain_text(str(width))
         page.click("#run")
         expect(page.locator("#panel-first .overlay-tag")).to_have_count(1)
         heights.append(page.locator("#panel-first .overlay-tag rect").bounding_box()["height"])

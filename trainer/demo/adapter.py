@@ -18,7 +18,7 @@ from trainer.demo.build import loaded
 from trainer.demo.train import talked
 
 SEED = 23  # of the sketches; measurements use others
-SCENES, RATE, RANK = 20, 1.5e-3, 16
+SCENES, QUESTIONS, RATE, RANK = 8, 3, 1.5e-3, 16
 PLAIN = 0.15  # share of batches with coloured scenes, so that they are not forgotten
 LAYERS = (r".*(language_model|vision_tower|visual)\..*layers.*\."
           r"(q_proj|k_proj|v_proj|o_proj|out_proj|gate_proj|up_proj|down_proj|fc1|fc2)")
@@ -39,9 +39,10 @@ def tune(base: Path, folder: Path, minutes: float, threads: int) -> None:
         rng = np.random.default_rng((SEED, steps))
         scenes = batches.draw(rng, SCENES, SEED, steps * SCENES, sketch=rng.random() > PLAIN)
         with torch.autocast("cpu", torch.bfloat16):
-            inputs, targets, soft = batches.packed(demo, rng, scenes, 1, alone=True)
+            inputs, targets, soft = batches.packed(demo, rng, scenes, QUESTIONS, alone=True)
             picture = demo.model.model.get_image_features(
                 **{name: inputs.pop(name) for name in ("pixel_values", "image_grid_thw") if name in inputs})
+            picture.pooler_output = torch.stack(list(picture.pooler_output)).repeat_interleave(QUESTIONS, 0)
             losses = talked(demo, inputs, picture, targets, soft)
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)

@@ -37,10 +37,14 @@ def grid(demo: Demo, inputs: dict) -> tuple[int, int]:
 
 def packed(demo: Demo, rng, scenes: list[Scene], per_scene: int, alone: bool = False):
     """`per_scene` questions on each picture: inputs of the model's own forward, the token to predict at each position
-    (NEVER where there is none), and which of those are coordinates, where a near miss is near."""
+    (NEVER where there is none), and which of those are coordinates, where a near miss is near.
+    `alone`: a sequence for each question, so `per_scene` as many rows as there are pixels."""
     inputs = pixels(demo, scenes)
     head = _head(demo, int(np.prod(grid(demo, inputs))))
-    rows = [_row(demo, head, _questions(rng, drawn, per_scene), drawn.size, alone) for drawn in scenes]
+    asked = [(drawn, _questions(rng, drawn, per_scene)) for drawn in scenes]
+    if alone:
+        asked = [(drawn, [question]) for drawn, questions in asked for question in questions]
+    rows = [_row(demo, head, questions, drawn.size, alone) for drawn, questions in asked]
     length = max(len(row["tokens"]) for row in rows)
     pad = demo.processor.tokenizer.pad_token_id
     tokens = _stack(rows, "tokens", length, pad)

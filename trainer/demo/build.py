@@ -21,6 +21,8 @@ from trainer.demo import questions
 from trainer.demo.scenes import scene
 
 SIDE, PATCH, WIDTH = 192, 16, 192  # input pixels a side, pixels a patch, hidden size
+CROSS, CORNERS = ((0, -1), (0, 1), (-1, 0), (1, 0)), ((-1, -1), (1, 1), (-1, 1), (1, -1))
+NEIGHBOURS = (CROSS, CORNERS, CROSS, tuple((2 * row, 2 * column) for row, column in CROSS))  # of each vision layer
 PIECES = r" ; $| ;|\d{1,4}| ?\p{L}+|\s+| ?[^\s\p{L}\d]+"
 JSON_PIECES = ("```json\n[", "\n]\n```", '\n\t{"bbox_2d": [', '\n\t{"point_2d": [', '], "label": "', '"}', '"},', ", ",
                '", "keypoints": {"', '": [', '], "', "]}}", "]}},", "assistant",
@@ -165,8 +167,40 @@ def _ordered(demo: Demo) -> Demo:
                       if name.endswith(("position_embedding.weight", "pos_embed.weight")))
         side = math.isqrt(len(places))
         along = _waves(torch.linspace(0, 1, side), WIDTH // 2, side)
-        places.copy_(0.5 * torch.cat([along.repeat_interleave(side, 0), along.repeat(side, 1)], 1))
+        places.copy_(torch.cat([along.repeat_interleave(side, 0), along.repeat(side, 1)], 1))
+        for layer, offsets in enumerate(NEIGHBOURS):
+            _look_around(demo, layer, offsets)
     return demo
+
+
+def _look_around(demo: Demo, layer: int, offsets) -> None:
+    """Start each head of a vision layer as a look at one neighbour, like a convolution: rows down, columns right.
+    After 200 steps the kinds were at 1.37 instead of 1.47, and twice as far after 50."""
+    if demo.family.name == "paligemma":  # positions are part of the tokens: q is a wave turned by the offset
+        block = demo.model.model.vision_tower.encoder.layers[layer]
+        attention = block.self_attn
+        attention.out_proj.weight *= 0.3  # as small as Qwen's start, or they drown the positions for later layers
+        block.mlp.fc2.weight *= 0.3
+        steps = torch.exp(torch.linspace(0, math.log(SIDE // PATCH), WIDTH // 4)) * math.pi / (SIDE // PATCH - 1)
+        for head, offset in enumerate(offsets):
+            query, key = 0.02 * torch.randn(2, WIDTH // 4, WIDTH)
+            for axis, shift in enumerate(offset):
+                for row, wave in enumerate(range(2, WIDTH // 4, 4)):
+                    at, sine = 24 * axis + 2 * row, WIDTH // 2 * axis + wave
+                    cosine, turn = sine + WIDTH // 4, steps[wave] * shift
+                    key[at, sine] = key[at + 1, cosine] = 1.6
+                    query[at, sine] = query[at + 1, cosine] = 1.6 * math.cos(turn)
+                    query[at, cosine], query[at + 1, sine] = 1.6 * math.sin(turn), -1.6 * math.sin(turn)
+            attention.q_proj.weight[48 * head:48 * head + 48] = query
+            attention.k_proj.weight[48 * head:48 * head + 48] = key
+        return
+    bias = demo.model.model.visual.blocks[layer].attn.qkv.bias.view(3, 4, 48)  # positions turn q and k by themselves
+    for head, offset in enumerate(offsets):
+        for axis, shift in enumerate(offset):
+            for wave in range(4):
+                at, turn = 12 * axis + wave, 1e4 ** (-wave / 12) * shift
+                bias[1, head, at] = 5.0
+                bias[0, head, at], bias[0, head, at + 24] = 5.0 * math.cos(turn), 5.0 * math.sin(turn)
 
 
 def _waves(value: torch.Tensor, width: int, fastest: float) -> torch.Tensor:

@@ -1,33 +1,39 @@
 """The picture with the answer drawn on it: boxes, points and labels as SVG, in pixels of the upright original.
 
-One component for every panel. It only shows for now; everything it draws is a DOM node with a `data-id`, so that
-a form in which boxes can be moved can grow from it (props.value flows back to Python), and tests and screen readers
-can see it. The picture travels once, as the address of a file; an update is JSON.
+One component for every panel. The overlays inside one element of the class `panels` look together: they share zoom,
+hidden layers and the object that is pointed at, all in the browser (room.js). It only shows; the editor draws with the
+same scripts. Everything drawn is a DOM node with a `data-id`, so that tests and screen readers can see it. The picture
+travels once, as the address of a file; an update is JSON.
 """
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 from gradio.data_classes import FileData, GradioModel
 
+from app.colours import PALETTE
+from app.skeletons import SKELETONS
 from app.types import Annotation
 from app.ui.component import parts, printable
 
-# Okabe and Ito's colours (2008), distinguishable with every common colour blindness; black is left out, because the
-# outline that makes a line visible on any picture is black.
-PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+HERE = Path(__file__).parent
+# Joined before overlay.js, and before the editor's scripts.
+SCRIPTS = tuple(HERE / name for name in ("room.js", "words.js", "looking.js", "zoom.js", "drawing.js"))
 LONGEST_LABEL = 300  # characters; a tag is cut to fit the picture anyway, and a model can write forever
 
 
 @dataclass(frozen=True)
 class View:
-    """What an overlay shows. `path` is a file a browser can show; `size` is (width, height) of the upright original."""
+    """What an overlay shows. `path` is a file a browser can show; `size` is (width, height) of the upright original.
+
+    `truth` is drawn under the annotations, when a person switches it on.
+    """
     path: str
     size: tuple[int, int]
     annotations: tuple[Annotation, ...] = ()
+    truth: tuple[Annotation, ...] = ()
 
 
 class OverlayData(GradioModel):
@@ -36,6 +42,7 @@ class OverlayData(GradioModel):
     width: int
     height: int
     annotations: list[dict] = []
+    truth: list[dict] = []
 
 
 class Overlay(gr.HTML):
@@ -43,15 +50,16 @@ class Overlay(gr.HTML):
     data_model = OverlayData
 
     def __init__(self, value: View | None = None, *, hint: str = "No picture yet.", **rest):
-        super().__init__(value=value, hint=hint, palette=list(PALETTE), **parts(Path(__file__).parent, "overlay"),
-                         **rest)
+        super().__init__(value=value, hint=hint, palette=list(PALETTE),
+                         skeletons=[each.to_json() for each in SKELETONS], **parts(HERE, "overlay", SCRIPTS), **rest)
 
     def postprocess(self, value: View | None) -> OverlayData | None:
         if value is None:
             return None
         width, height = value.size
         return OverlayData(image=FileData(path=value.path), width=width, height=height,
-                           annotations=[drawn(each, i) for i, each in enumerate(value.annotations)])
+                           annotations=[drawn(each, i) for i, each in enumerate(value.annotations)],
+                           truth=[{**drawn(each, i), "id": f"truth {i}"} for i, each in enumerate(value.truth)])
 
 
 def drawn(annotation: Annotation, index: int) -> dict:
@@ -60,14 +68,3 @@ def drawn(annotation: Annotation, index: int) -> dict:
     shown["label"] = printable(annotation.label)[:LONGEST_LABEL]
     shown["points"] = [{**point, "name": printable(point["name"])[:LONGEST_LABEL]} for point in shown["points"]]
     return {"id": printable(annotation.id) or f"a{index}", **shown}
-
-
-def colour(label: str) -> str:
-    """A label's colour, the same on every page and every day: FNV-1a (32 bit) of the label, over the palette.
-
-    overlay.js does the same sum; a test in the browser compares them over many scripts.
-    """
-    hashed = 2166136261
-    for byte in unicodedata.normalize("NFC", printable(label)).lower().encode("utf-8"):
-        hashed = (hashed ^ byte) * 16777619 & 0xFFFFFFFF
-    return PALETTE[hashed % len(PALETTE)]

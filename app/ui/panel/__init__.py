@@ -11,7 +11,10 @@ HERE = Path(__file__).parent
 
 
 class Head(gr.HTML):
-    """Takes {"title", "about", "kind", "status"}: strings. `kind` colours the dot; `status` says the same in words."""
+    """Takes {"model", "title", "about", "kind", "status", "note"}: strings. `model` is an id, for scripts to read.
+    `kind` colours the dot; `status` says the same in words; `note` is how the answer stands to the others; "badge" is
+    None or {"kind", "text", "detail"}, the self-test.
+    """
 
     def __init__(self, value: dict | None = None, **rest):
         super().__init__(value=value, **parts(HERE, "head"), **rest)

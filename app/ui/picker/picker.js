@@ -1,44 +1,48 @@
-// Click, drop or paste a picture: the file is uploaded as it is, then Python looks at it and says what it is.
+// A box for each model. What models are called goes in through textContent; which are ticked is known here alone, and
+// Python is told with everything that is sent. A box stays the same node, so the focus stays on it.
 
 const find = selector => element.querySelector(selector);
-const drop = find('.picker-drop'), input = find('.picker-input'), thumb = find('.picker-thumb');
-const title = find('.picker-title'), note = find('.picker-note'), problem = find('.picker-problem');
+const here = find('.picker-here'), away = find('.picker-away'), more = find('.picker-more'), note = find('.picker-note');
+const boxes = new Map();
+let ticked = new Set();
 
-function show() {
-  const value = props.value;
-  title.textContent = value ? value.picture.orig_name || 'picture' : 'Choose a picture';
-  title.title = title.textContent;
-  note.textContent = !value ? 'or drop or paste one here' : value.problem ? 'choose another' : `${value.note} · change`;
-  problem.textContent = value && value.problem || '';
-  const url = value && value.shown ? value.shown.url : '';
-  thumb.hidden = !url;
-  if (url && thumb.getAttribute('src') !== url) thumb.src = url;
+function made(id) {
+  const item = document.createElement('li'), label = document.createElement('label');
+  const box = document.createElement('input'), text = document.createElement('span');
+  box.type = 'checkbox';
+  box.addEventListener('change', () => {
+    if (box.checked) ticked.add(id); else ticked.delete(id);
+    tell();
+    trigger('input');
+  });
+  label.append(box, text);
+  item.append(label);
+  return {item, box, text};
 }
 
-async function take(file) {
-  if (!file) return;
-  title.textContent = file.name;
-  note.textContent = 'sending…';
-  problem.textContent = '';
-  try {
-    const {path, url} = await upload(file);
-    props.value = {picture: {path, url, orig_name: file.name, meta: {_type: 'gradio.FileData'}}, shown: null,
-      note: '', problem: ''};
-    trigger('upload');
-  } catch (error) {
-    note.textContent = 'choose another';
-    problem.textContent = `${file.name} could not be sent: ${error.message || error}`;
+function hear() {
+  const {offers = [], ticked: told = null, note: said = ''} = props.value || {};
+  const there = new Set(offers.map(each => each.id));
+  ticked = new Set([...(told ?? ticked)].filter(id => there.has(id)));
+  for (const [id, {item}] of boxes) if (!there.has(id)) { item.remove(); boxes.delete(id); }
+  const at = {true: 0, false: 0};
+  for (const each of offers) {
+    if (!boxes.has(each.id)) boxes.set(each.id, made(each.id));
+    const {item, box, text} = boxes.get(each.id), list = each.here ? here : away, place = at[each.here]++;
+    if (list.children[place] !== item) list.insertBefore(item, list.children[place] || null);
+    if (text.textContent !== each.words) text.textContent = each.words;
+    box.checked = ticked.has(each.id);
   }
+  more.hidden = !at.false;
+  if (!at.true || offers.some(each => !each.here && ticked.has(each.id))) more.open = true;
+  if (note.textContent !== said) note.textContent = said;
+  if (told === null) tell();
 }
 
-input.addEventListener('change', () => { take(input.files[0]); input.value = ''; });
-for (const [name, over] of [['dragover', true], ['dragleave', false], ['drop', false]]) {
-  drop.addEventListener(name, event => { event.preventDefault(); drop.classList.toggle('over', over); });
+function tell() {
+  const {offers} = props.value;
+  props.value = {...props.value, ticked: offers.map(each => each.id).filter(id => ticked.has(id))};
 }
-drop.addEventListener('drop', event => take(event.dataTransfer.files[0]));
-element.addEventListener('paste', event => {
-  take([...event.clipboardData.files].find(file => file.type.startsWith('image/')));
-});
 
-watch('value', show);
-show();
+watch('value', hear);
+hear();

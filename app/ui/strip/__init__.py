@@ -23,8 +23,8 @@ class Strip(gr.HTML):
     """Takes [(thumbnail path, task title, question)]. `select` fires with `_data["index"]`."""
     data_model = StripData
 
-    def __init__(self, value: list[tuple[str, str, str]], **rest):
-        super().__init__(value=value, **parts(Path(__file__).parent, "strip"), **rest)
+    def __init__(self, value: list[tuple[str, str, str]] | None = None, **rest):
+        super().__init__(value=value or [], **parts(Path(__file__).parent, "strip"), **rest)
 
     def postprocess(self, value: list[tuple[str, str, str]]) -> StripData:
         return StripData(items=[StripItem(image=FileData(path=path), task=task, question=question)

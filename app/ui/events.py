@@ -1,0 +1,50 @@
+"""How the page's events run: none shows Gradio's own progress or waits for another; what goes wrong is a sentence."""
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+
+from gradio.components import Component
+
+from app.ui import words
+from app.ui.panel import Notice
+
+AT_ONCE = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# A second Run while one streams has to get in, and models queue for the device by themselves, visibly.
+STREAMED = {"concurrency_limit": None, "trigger_mode": "multiple", "show_progress": "hidden",
+            "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """A handler with what it reads and changes, for events of other parts of the page to end with. `tick(models)` are
+    the changes after which these models, and no others, stand side by side in Compare."""
+    handler: Callable
+    inputs: Sequence[Component]
+    outputs: Sequence[Component]
+    tick: Callable[[Sequence[str]], dict]
+
+    def after(self, event: Callable) -> None:
+        """`event` is a listener such as `tab.select`, or the `then` of what one returned."""
+        event(self.handler, self.inputs, self.outputs, trigger_mode="multiple", **AT_ONCE)
+
+
+def in_words(handler: Callable, place: Notice) -> Callable:
+    """The handler, with what a person can do something about said as a sentence in `place`."""
+    if inspect.isgeneratorfunction(handler):
+        @wraps(handler)
+        def told(*values, **named):
+            try:
+                yield from handler(*values, **named)
+            except ValueError as problem:
+                yield {place: words.sentence(str(problem), problem=True)}
+    else:
+        @wraps(handler)
+        def told(*values, **named):
+            try:
+                return handler(*values, **named)
+            except ValueError as problem:
+                return {place: words.sentence(str(problem), problem=True)}
+    return told
