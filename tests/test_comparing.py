@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import PIL.Image
 import pytest
@@ -12,6 +11,7 @@ from app.comparing import Comparing, answered, finished
 from app.predict import Ask, Update
 from app.store import Store
 from app.types import Generation, ModelSpec, Prediction, Request, Sample
+from tests.waiting import wait
 
 
 class Script:
@@ -76,16 +76,9 @@ def asks(comparison, models):
             for sample in comparison.samples for model in models}
 
 
-def until(condition, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    assert condition()
-
-
 def test_every_answer_is_in_the_store_when_the_run_is_over(begin, store):
     comparing, comparison, running = begin("a", "b")
-    until(lambda: running.over)
+    wait(lambda: running.over)
     asked = {(sample.id, model) for sample in comparison.samples for model in "ab"}
     assert set(store.comparison(comparison.id, "owner").answers) == asked
     assert comparing.find(comparison.id) is None
@@ -94,28 +87,28 @@ def test_every_answer_is_in_the_store_when_the_run_is_over(begin, store):
 def test_a_fast_model_does_not_wait_for_a_slow_one(begin, script, samples):
     script.gates["slow"] = threading.Event()
     _, comparison, running = begin("slow", "fast")
-    until(lambda: finished(comparison, running) == {sample.id: 1 for sample in comparison.samples})
+    wait(lambda: finished(comparison, running) == {sample.id: 1 for sample in comparison.samples})
     assert not running.over
     script.gates["slow"].set()
-    until(lambda: running.over)
+    wait(lambda: running.over)
 
 
 def test_the_picture_that_is_looked_at_comes_next(begin, script):
     script.gates["a"] = threading.Event()
     _, comparison, running = begin("a")
-    until(lambda: script.order)
+    wait(lambda: script.order)
     running.watched = comparison.samples[2].id
     script.gates["a"].set()
-    until(lambda: running.over)
+    wait(lambda: running.over)
     assert [question for _, question in script.order] == ["question 0", "question 2", "question 1"]
 
 
 def test_stop_keeps_what_was_said_and_asks_no_more(begin, script, store):
     script.gates["a"] = threading.Event()
     comparing, comparison, running = begin("a")
-    until(lambda: script.order)
+    wait(lambda: script.order)
     assert comparing.stop(comparison.id)
-    until(lambda: running.over)
+    wait(lambda: running.over)
     answers = store.comparison(comparison.id, "owner").answers
     assert [prediction.status for prediction in answers.values()] == ["truncated"]
     assert len(script.order) == 1
@@ -124,26 +117,26 @@ def test_stop_keeps_what_was_said_and_asks_no_more(begin, script, store):
 def test_one_model_can_be_asked_again_while_the_others_go_on(begin, script):
     script.gates["slow"] = threading.Event()
     comparing, comparison, running = begin("slow", "fast")
-    until(lambda: sum(update.state == "done" for update in list(running.updates.values())) == 3)
+    wait(lambda: sum(update.state == "done" for update in list(running.updates.values())) == 3)
     [first] = [key for key in running.asks if key == (comparison.samples[0].id, "fast")]
     assert comparing.ask(comparison, {first: running.asks[first]}) is running
-    until(lambda: script.order.count(("fast", "question 0")) == 2)
+    wait(lambda: script.order.count(("fast", "question 0")) == 2)
     assert not running.stopping.is_set()
     script.gates["slow"].set()
-    until(lambda: running.over)
+    wait(lambda: running.over)
 
 
 def test_what_is_asked_after_the_end_starts_anew(begin):
     comparing, comparison, running = begin("a")
-    until(lambda: running.over)
+    wait(lambda: running.over)
     again = comparing.ask(comparison, dict(running.asks))
     assert again is not running
-    until(lambda: again.over)
+    wait(lambda: again.over)
 
 
 def test_a_bug_in_one_model_is_said_in_its_panel_and_the_rest_goes_on(begin, caplog):
     _, comparison, running = begin("broken", "a")
-    until(lambda: running.over)
+    wait(lambda: running.over)
     shown = answered(comparison, running, comparison.samples[0].id)
     assert "a fault in Boxloop" in shown["broken"].prediction.problems[0]
     assert shown["a"].prediction.status == "ok"
@@ -155,7 +148,7 @@ def test_an_answer_that_cannot_be_kept_says_so_where_it_stands(begin, store, mon
         raise ValueError("the disk is full")
     monkeypatch.setattr(store, "keep", full)
     _, _, running = begin("a")
-    until(lambda: running.over)
+    wait(lambda: running.over)
     assert all("could not be kept: the disk is full" in update.prediction.problems[0]
                for update in running.updates.values())
 
@@ -163,9 +156,9 @@ def test_an_answer_that_cannot_be_kept_says_so_where_it_stands(begin, store, mon
 def test_before_its_turn_a_question_is_queued_and_after_a_restart_the_store_speaks(begin, script, store):
     script.gates["a"] = threading.Event()
     _, comparison, running = begin("a")
-    until(lambda: script.order)
+    wait(lambda: script.order)
     assert answered(comparison, running, comparison.samples[1].id)["a"].state == "queued"
     script.gates["a"].set()
-    until(lambda: running.over)
+    wait(lambda: running.over)
     kept = store.comparison(comparison.id, "owner")
     assert answered(kept, None, kept.samples[1].id)["a"].prediction.text == "text"

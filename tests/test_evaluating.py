@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,20 @@ from trainer.demo.scenes import scene
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ["tiny-paligemma", "tiny-qwen3-vl"]
 SHORT = Generation(max_tokens=40)
+# `python -c DYING RUN_DIR N`: an evaluation that is killed when N answers are on the disk, however quick the machine.
+DYING = """
+import os, runpy, signal, sys
+from app.store.answers import Answers
+left, keep = int(sys.argv.pop()), Answers.keep
+def last(*told):
+    global left
+    keep(*told)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+Answers.keep = last
+runpy.run_module("app.evaluating", run_name="__main__", alter_sys=True)
+"""
 
 
 def street(home: Path, count: int) -> Workspace:
@@ -128,24 +141,18 @@ def test_a_model_that_cannot_answer_is_a_miss_with_its_reason(evaluated):
 
 
 def killed_at(home: Path, count: int, share: float) -> dict:
-    """Kill -9 the worker when so many answers are kept, start it again, and give the result."""
+    """Kill -9 the evaluation at that share of its answers, start it again, and give the result."""
     workspace = street(home, count)
     job = evaluating.submit(workspace, "street", "val", MODELS[:1], generation=SHORT)
     folder = home / "runs" / job.id
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     spec = workspace.catalogue.find(MODELS[0])
     keys = evaluating.keys_of(spec, evaluating.measured_samples(workspace, workspace.jobs.spec(job.id)), SHORT)
-    command = [sys.executable, "-m", "app.evaluating", str(folder)]
-    worker = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
-    until = time.monotonic() + 120
-    while len(workspace.store.answers.known(keys)) < share * count and time.monotonic() < until:
-        assert worker.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-    kept = len(workspace.store.answers.known(keys))
-    assert share * count <= kept < count
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    kept = round(share * count)
+    killed = subprocess.run([sys.executable, "-c", DYING, folder, str(kept)], cwd=ROOT, env=environment)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(workspace.store.answers.known(keys)) == kept
+    subprocess.run([sys.executable, "-m", "app.evaluating", folder], cwd=ROOT, env=environment, check=True)
     result = workspace.jobs.result(job.id)
     assert result["models"][MODELS[0]]["asked"] == count - kept, "what was kept before the kill is not asked again"
     workspace.store.close()

@@ -18,6 +18,7 @@ from app import pictures
 from app.backends import ModelError, OutOfMemory, Step, loaded
 from app.backends.loaded import LoadedModels, Place
 from app.types import Frame, Generation, ModelSpec, Pixels, Request
+from tests.waiting import wait
 
 ALONE = "BOXLOOP_TEST_ALONE"
 
@@ -219,20 +220,20 @@ def test_a_device_is_lent_empty_and_questions_wait_until_it_comes_back(stage):
     first.sees(lambda event: isinstance(event, Step))
     inside, back = threading.Event(), threading.Event()
 
+    def gone() -> bool:
+        gc.collect()
+        return not stage.alive
+
     def train():
         with there.lend("cpu") as device:
             assert device == "cpu" and not there.room.taken("cpu")
-            gc.collect()
-            assert not stage.alive
+            wait(gone)  # the frames that asked may still be ending
             inside.set()
             back.wait(WAIT)
 
     training = threading.Thread(target=train, daemon=True)
     training.start()
-    deadline = time.monotonic() + WAIT
-    while len(there._turns["cpu"].line) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait(lambda: len(there._turns["cpu"].line) == 2)
     queued = Asking(there, "a")
     queued.sees(lambda event: event == Place("queued", 2, "r1"))
     assert not inside.wait(0.3)  # an answer is never cut off

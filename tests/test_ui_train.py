@@ -18,7 +18,7 @@ from app.types import Job, Progress, Sample
 from app.ui.train import choices, looking, pictures, receipts, told
 from app.ui.train.choices import Choice
 from app.ui.train.offering import Offering
-from app.ui.train.remembered import Remembered
+from app.ui.train.remembered import Chosen, Watched
 from tests import runs
 from tests.test_datasets import unlike
 from tests.trainings import comparison
@@ -70,9 +70,9 @@ def test_what_the_browser_says_is_read_whatever_it_is():
     for hostile in (None, "x", [], {"preset": "evil", "changed": {"source": "/etc", "rank": {"a": 1}}},
                     {"choice": 3, "run": ["x"], "ticked": "abc"}):
         assert Choice.read(hostile).preset == "quick" and "source" not in Choice.read(hostile).changed
-        assert isinstance(Remembered.read(hostile).run, str)
-    now = Remembered("r", "cells", "m", Choice("standard", {"rank": "8"}), ("a", "b"))
-    assert Remembered.read(json.loads(json.dumps(now.to_json()))) == now
+        assert isinstance(Watched.read(hostile).run, str) and isinstance(Chosen.read(hostile).model, str)
+    for now in (Chosen("cells", "m", Choice("standard", {"rank": "8"})), Watched("r", ("a", "b"))):
+        assert type(now).read(json.loads(json.dumps(now.to_json()))) == now
 
 
 def test_a_check_says_what_stands_in_the_way_what_it_takes_and_what_it_will_learn():
@@ -307,7 +307,7 @@ def test_new_corrections_ask_for_a_training_and_the_last_one_is_told_again(works
     workspace.store.corrections.save(sample.id, task="detect", query="red", truth=(), author="me", parent=None, key="k",
                                      note="looked")
     assert offering.nudge("boxes", last) == "1 new correction since the last run: train?"
-    again = offering.again(Remembered(dataset="boxes"), last)
+    again = offering.again(Chosen(dataset="boxes"), last)
     assert (again.model, again.choice) == ("tiny-paligemma", Choice("standard", {"rank": "4"}))
     with pytest.raises(ValueError, match="no run on this data yet"):
         offering.again(again, None)
@@ -315,7 +315,7 @@ def test_new_corrections_ask_for_a_training_and_the_last_one_is_told_again(works
 
 def test_a_spec_of_another_machine_is_loaded_as_far_as_it_goes(workspace):
     now, said = Offering(workspace).loaded(json.dumps({"rank": 4, "model": "theirs", "dataset": "theirs"}),
-                                           Remembered(dataset="boxes", model="tiny-paligemma"))
+                                           Chosen(dataset="boxes", model="tiny-paligemma"))
     assert now.choice.changed["rank"] == "4" and (now.dataset, now.model) == ("boxes", "tiny-paligemma")
     assert "no dataset 'theirs' here" in said and "the model 'theirs' is not here" in said
 

@@ -39,5 +39,10 @@ def classes(shown: bool, name: str) -> list[str]:
     return [name] if shown else [name, "away"]
 
 
+def present(shown: bool, name: str) -> dict:
+    """The update that brings a row or column onto the page, or takes it away."""
+    return gr.update(elem_classes=classes(shown, name))
+
+
 def seen(now: bool) -> dict:
     return gr.update(visible=True if now else HIDDEN)

@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 
+import gradio as gr
 from gradio.components import Component
 
 from app.ui import words
@@ -29,6 +30,11 @@ class Refresh:
     def after(self, event: Callable) -> None:
         """`event` is a listener such as `tab.select`, or the `then` of what one returned."""
         event(self.handler, self.inputs, self.outputs, trigger_mode="multiple", **AT_ONCE)
+
+
+def brought(event: gr.EventData) -> Mapping:
+    """What came with an event. The browser may say anything, so each value is still to be read."""
+    return event._data if isinstance(event._data, Mapping) else {}
 
 
 def in_words(handler: Callable, place: Notice) -> Callable:

@@ -12,7 +12,7 @@ from app.types import Comparison
 from app.ui import desk as desks
 from app.ui import words
 from app.ui.desk import Desk, opened
-from app.ui.events import AT_ONCE, STREAMED
+from app.ui.events import AT_ONCE, STREAMED, brought
 from app.ui.panel import Notice
 from app.ui.shown import thumbnail
 from app.ui.strip import Strip
@@ -59,7 +59,7 @@ class History:
         """`look_back(desk, owner, visitor)` puts a comparison on the page."""
 
         def select(event: gr.EventData, ids: tuple, told: dict, visitor: gr.Request):
-            index = event._data.get("index") if isinstance(event._data, dict) else None
+            index = brought(event).get("index")
             if type(index) is int and 0 <= index < len(ids):
                 yield from look_back(Desk(ids[index]), desks.read(told)[0], visitor)
 

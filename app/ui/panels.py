@@ -15,7 +15,7 @@ from app.catalogue import Entry
 from app.predict import LONGEST_PROMPT, Ask, Update
 from app.types import Annotation, Generation, ModelSpec, Prediction, Request, Sample
 from app.ui import words
-from app.ui.component import classes
+from app.ui.component import classes, present
 from app.ui.download import Download
 from app.ui.overlay import Overlay, View
 from app.ui.panel import Answer, Head, Notice
@@ -87,8 +87,8 @@ def fitted(panels: Mapping[str, Panel]) -> dict:
     told = {}
     for panel in panels.values():
         _, tokens, pixels, heat, form = panel.settings
-        told |= {panel.written: gr.update(elem_classes=classes(_writes(panel.entry), "panel-written")),
-                 form: gr.update(elem_classes=classes(_formed(panel.entry), "panel-form"), value=False),
+        told |= {panel.written: present(_writes(panel.entry), "panel-written"),
+                 form: present(_formed(panel.entry), "panel-form") | {"value": False},
                  tokens: Generation().max_tokens, pixels: 0.0, heat: 0}
     return told
 

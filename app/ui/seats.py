@@ -11,13 +11,11 @@ from dataclasses import replace
 from functools import partial
 from threading import Lock
 
-import gradio as gr
-
 from app.badges import Badges
 from app.catalogue import Catalogue, Entry
 from app.types import ModelSpec
 from app.ui import panels as columns
-from app.ui.component import classes
+from app.ui.component import present
 from app.ui.panels import Panel
 from app.ui.picker import Offered
 
@@ -78,7 +76,7 @@ class Seats(Mapping[str, Panel]):
         """The columns of these models are on the page, the others are away."""
         now = self._now
         shown = {now[name].column for name in models if name in now}
-        return {panel.column: gr.update(elem_classes=classes(panel.column in shown, "model")) for panel in self.every}
+        return {panel.column: present(panel.column in shown, "model") for panel in self.every}
 
     def sitting(self, panel: Panel) -> str:
         """The model that has this panel now. Raises ValueError if it went."""

@@ -15,7 +15,7 @@ from app.ui.choosing import Basket, Vote
 from app.ui.correct import Correct
 from app.ui.correct.saving import author_of
 from app.ui.desk import looked_at, opened
-from app.ui.events import AT_ONCE, in_words
+from app.ui.events import AT_ONCE, brought, in_words
 from app.ui.panel import Notice
 from app.ui.panels import Panel
 from app.ui.seats import Seats
@@ -47,13 +47,12 @@ class Takes:
             return in_words(take, self.said)
 
         def some(event: gr.EventData, told: dict, dataset: str, visitor: gr.Request):
-            data = event._data if isinstance(event._data, Mapping) else {}
+            data = brought(event)
             return self._taken(correct, tabs, told, dataset, visitor, str(data.get("model") or "")[:300],
                                data.get("objects"))
 
         def vote(event: gr.EventData, told: dict):
-            data = event._data if isinstance(event._data, Mapping) else {}
-            return {self.vote: self._voted(told, data), self.said: words.sentence()}
+            return {self.vote: self._voted(told, brought(event)), self.said: words.sentence()}
 
         for panel in self.panels.every:
             panel.correct.click(whole(panel), [self.memory, self.dataset], outputs, **MANY)

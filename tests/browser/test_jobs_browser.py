@@ -9,7 +9,7 @@ SLOW = 20_000
 
 def test_a_job_is_watched_cancelled_and_resumed_from_the_head_of_the_page(visit, stage):
     jobs = stage.jobs
-    job = jobs.submit("count", {"steps": 400, "rest": 0.05, "trouble_at": 999})
+    job = jobs.submit("count", {"steps": 4000, "rest": 0.05, "trouble_at": 9999})
     page = visit()
     chip, card = page.locator("#device .chip"), page.locator(f"#jobs [data-id='{job.id}']")
     expect(chip).to_contain_text("count ", timeout=SLOW)

@@ -18,7 +18,7 @@ from app.ui.correct import examples, opening, queue, saving
 from app.ui.correct.queue import Queue, QueueView, sample_of
 from app.ui.correct.saving import author_of
 from app.ui.editor import Editor, version
-from app.ui.events import AT_ONCE, in_words
+from app.ui.events import AT_ONCE, brought, in_words
 from app.ui.panel import Notice
 from app.workspace import Workspace
 
@@ -93,13 +93,12 @@ class Correct:
                               was=_text(place, "sample"), open=True)
 
         def choose(event: gr.EventData, place: dict, remembered: dict, visitor: gr.Request):
-            data = event._data if isinstance(event._data, Mapping) else {}
-            wanted = queue.wanted(data.get("wanted"))
+            wanted = queue.wanted(brought(event).get("wanted"))
             return self.shown(self._first(wanted), wanted, visitor, desks.read(remembered)[0])
 
         def go(event: gr.EventData, place: dict, remembered: dict, visitor: gr.Request):
-            data = event._data if isinstance(event._data, Mapping) else {}
-            here, to, wanted, owner = sample_of(event), data.get("to"), _wanted(place), desks.read(remembered)[0]
+            here, to = sample_of(event), brought(event).get("to")
+            wanted, owner = _wanted(place), desks.read(remembered)[0]
             removed = ""
             if to == "remove":
                 access.require(self.workspace, visitor, "take a picture out of a dataset")
@@ -156,10 +155,9 @@ class Correct:
             return saving.save(self.workspace, event._data, visitor, desks.read(remembered)[0], self.titles())
 
         def older(event: gr.EventData, remembered: dict, visitor: gr.Request):
-            data = event._data if isinstance(event._data, Mapping) else {}
             author = author_of(self.workspace, visitor, desks.read(remembered)[0])
             operator = access.is_operator(self.workspace, visitor)
-            found = saving.older(store, sample_of(event), str(data.get("id") or "")[:100], author, operator)
+            found = saving.older(store, sample_of(event), str(brought(event).get("id") or "")[:100], author, operator)
             if found is None:
                 return {self.notice: words.sentence("There is no such version of this picture.", True)}
             return {self.editor: version(found.sample, found.id, opening.when(found.created), found.truth,

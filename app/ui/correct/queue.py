@@ -15,6 +15,7 @@ from app.store import Store
 from app.store.reviewing import STATUSES, Progress, Queued, Wanted
 from app.types import Dataset
 from app.ui.component import parts, printable
+from app.ui.events import brought
 from app.ui.shown import thumbnail
 
 HERE = Path(__file__).parent
@@ -116,8 +117,7 @@ def to_json(wanted: Wanted) -> dict:
 
 
 def sample_of(event: gr.EventData) -> str:
-    told = event._data if isinstance(event._data, Mapping) else {}
-    return str(told.get("sample") or "")[:LONGEST]
+    return str(brought(event).get("sample") or "")[:LONGEST]
 
 
 def _item(each: Queued) -> QueueItem:

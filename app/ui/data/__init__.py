@@ -8,13 +8,13 @@ from app.store.browsing import Only
 from app.store.errors import NotFound
 from app.types import Dataset
 from app.ui import access, words
-from app.ui.component import HIDDEN, seen
+from app.ui.component import HIDDEN, classes, present, seen
 from app.ui.data import forms, reports
 from app.ui.data.parts import Grid, Page, Report, Shelf, counted, cut
 from app.ui.data.saying import hint_of
 from app.ui.data.sources import source
 from app.ui.download import Download, fresh
-from app.ui.events import AT_ONCE, STREAMED, in_words
+from app.ui.events import AT_ONCE, STREAMED, brought, in_words
 from app.ui.examples import Example
 from app.ui.jobs import JobList, drawer
 from app.ui.jobs import cards as jobs_words
@@ -24,6 +24,7 @@ from app.ui.shown import displayable
 from app.workspace import Workspace
 
 AT_A_TIME = 48  # samples on a page
+INSIDE, LOOKED = "data-inside", "panels data-look"  # the classes of what is there while a dataset, a sample is open
 KINDS = ("import", "export")
 NO_JOBS = "What you import or export shows up here, and goes on when you leave."
 NOTHING = ("No datasets yet. Import one: a COCO file, a YOLO folder, VOC files and many more, as a zip or by its path. "
@@ -51,7 +52,7 @@ def tab(here: gr.Tab, workspace: Workspace, examples: list[Example]) -> None:
             memory: now.id if now else "", offset: at, notice: words.sentence(**said),
             shelf: ([(each, store.browsing.page(each.id, limit=4)) for each in datasets], now.id if now else ""),
             empty: words.sentence("" if datasets else NOTHING), take_examples: gr.update(visible=not datasets),
-            inside: seen(now is not None), looked: seen(False), overlay: None,
+            inside: present(now is not None, INSIDE), looked: present(False, LOOKED), overlay: None,
             bring_back: gr.update(visible=bool(gone)),
             removed: gr.update(choices=[(each.name, each.id) for each in gone], value=gone[0].id if gone else None),
             into: gr.update(choices=[each.name for each in datasets]),
@@ -94,15 +95,14 @@ def tab(here: gr.Tab, workspace: Workspace, examples: list[Example]) -> None:
         return {grid: page(now, only, at), offset: at, notice: words.sentence()}
 
     def step(event: gr.EventData, chosen: str, at: int, *values: str):
-        data = event._data if isinstance(event._data, dict) else {}
-        return turn(chosen, int(at or 0), *values, step=1 if data.get("step") == 1 else -1)
+        return turn(chosen, int(at or 0), *values, step=1 if brought(event).get("step") == 1 else -1)
 
     def look(event: gr.EventData):
         sample = store.datasets.sample(drawer.heard(event, "id"))
         image = sample.images[0]
         said = [image.name, f"{tasks.TASKS[sample.task].title}: {sample.query}", sample.answer,
                 forms.SPLITS.get(image.split), f"from {sample.source}" if sample.source else None]
-        return {overlay: View(displayable(image), image.size, sample.truth or ()), looked: seen(True),
+        return {overlay: View(displayable(image), image.size, sample.truth or ()), looked: present(True, LOOKED),
                 facts: {"text": cut(" · ".join(filter(None, said)), 2_000), "problem": False}}
 
     def example_dataset(visitor: gr.Request):
@@ -237,9 +237,9 @@ def tab(here: gr.Tab, workspace: Workspace, examples: list[Example]) -> None:
             notice = Notice(elem_id="data-said")
             empty = Notice(elem_id="data-empty")
             take_examples = gr.Button("Take the examples", elem_id="take-examples", visible=False, size="sm")
-            with gr.Column(visible=HIDDEN) as inside:
+            with gr.Column(elem_classes=classes(False, INSIDE)) as inside:
                 title, menus, grid = forms.browsing(Grid)
-                with gr.Column(visible=HIDDEN, elem_classes="panels data-look", elem_id="data-look") as looked:
+                with gr.Column(elem_classes=classes(False, LOOKED), elem_id="data-look") as looked:
                     overlay = Overlay(hint="")
                     facts = Notice(elem_id="data-facts")
                     close = gr.Button("Close", size="sm", elem_id="data-close")
@@ -263,7 +263,7 @@ def tab(here: gr.Tab, workspace: Workspace, examples: list[Example]) -> None:
     grid.select(in_words(look, notice), None, everything, **AT_ONCE)
     for menu in menus.values():
         menu.input(in_words(turn, notice), filters, everything, **AT_ONCE)
-    close.click(lambda: seen(False), None, [looked], **AT_ONCE)
+    close.click(lambda: present(False, LOOKED), None, [looked], **AT_ONCE)
     take_examples.click(in_words(example_dataset, notice), None, everything, **stream)
     restore_button.click(in_words(restore, notice), [removed], everything, **stream)
     rename_button.click(in_words(rename, notice), [memory, old_name, new_name], everything, **stream)

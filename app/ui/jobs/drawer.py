@@ -9,7 +9,7 @@ from app.jobs.queue import Jobs
 from app.types import Job
 from app.ui import access, words
 from app.ui.device import device
-from app.ui.events import AT_ONCE
+from app.ui.events import AT_ONCE, brought
 from app.ui.jobs import Chip, JobList
 from app.ui.jobs import cards as card_words
 from app.workspace import Workspace
@@ -72,6 +72,5 @@ def _cards(jobs: Jobs, kinds: Sequence[str] | None, opened: str, trusted: bool) 
 
 def heard(event: gr.EventData, name: str) -> str:
     """A text that an event brought. The browser may say anything, so anything is read."""
-    data = event._data if isinstance(event._data, dict) else {}
-    value = data.get(name)
+    value = brought(event).get(name)
     return value[:500] if isinstance(value, str) else ""

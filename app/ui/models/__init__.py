@@ -6,7 +6,7 @@ import gradio as gr
 from app import families
 from app.catalogue.looking import Seen, look
 from app.ui import access, words
-from app.ui.component import HIDDEN, classes, seen
+from app.ui.component import HIDDEN, classes, present, seen
 from app.ui.events import AT_ONCE, STREAMED, Refresh, in_words
 from app.ui.jobs.drawer import heard
 from app.ui.models.acting import MAY, Acting
@@ -30,7 +30,7 @@ def tab(workspace: Workspace, refresh: Refresh) -> None:
         now, known = acting.listed(may), heard(event, "seen")
         if now.version == known:
             return {listed: gr.skip()}
-        first = {form: gr.update(elem_classes=classes(may, "models-add")),
+        first = {form: present(may, "models-add"),
                  visitors: words.sentence("" if may else VISITORS)}
         return {listed: now} | ({} if known else first)
 
@@ -78,7 +78,7 @@ def tab(workspace: Workspace, refresh: Refresh) -> None:
                said: words.sentence(f"Added {found.spec.title or found.spec.id}: {then}.")}
 
     def row(far: bool) -> dict:
-        return gr.update(elem_classes=classes(far, "models-server"))
+        return present(far, "models-server")
 
     visitors = Notice(elem_id="models-visitors")
     with gr.Column(elem_id="models-add", elem_classes=classes(False, "models-add")) as form:

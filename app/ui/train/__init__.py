@@ -18,20 +18,19 @@ import gradio as gr
 from app import spec as specs
 from app import training
 from app.ui import access, words
+from app.ui.component import present
 from app.ui.data.forms import linked
 from app.ui.device import gpus
 from app.ui.download import fresh
-from app.ui.events import AT_ONCE, STREAMED, Refresh, in_words
+from app.ui.events import AT_ONCE, STREAMED, Refresh, brought, in_words
 from app.ui.examples import Example
 from app.ui.following import Following
 from app.ui.jobs import drawer
-from app.ui.jobs.drawer import heard
 from app.ui.panel import Notice
 from app.ui.train import choices, forms, offering, pictures, told
 from app.ui.train import looking as looks
-from app.ui.train.choices import Choice
 from app.ui.train.parts import Check, Live, Pairs, Receipt, Runs
-from app.ui.train.remembered import MOST_TICKED, Remembered
+from app.ui.train.remembered import Chosen, Watched
 from app.workspace import Workspace
 
 LEAVING = ("merge", "push")  # the kinds of jobs that take a tuned model away
@@ -55,15 +54,16 @@ class Train:
 
     def lead_to(self, compare: Refresh, tabs: gr.Tabs) -> None:
         """From now on a tuned model stands beside its base in Compare at a click, also one that came a minute ago."""
-        def both(remembered: dict):
+        def both(watched: dict):
             return {self.acts.said: words.sentence(), tabs: gr.update(selected="compare"),
-                    **compare.tick(self.offering.pair(Remembered.read(remembered).run))}
+                    **compare.tick(self.offering.pair(Watched.read(watched).run))}
 
         looked = self.acts.compare.click(compare.handler, compare.inputs, compare.outputs, **MANY)
-        looked.then(in_words(both, self.acts.said), [self.memory], [*compare.outputs, tabs, self.acts.said], **MANY)
+        looked.then(in_words(both, self.acts.said), [self.watched], [*compare.outputs, tabs, self.acts.said], **MANY)
 
     def _lay_out(self) -> None:
-        self.memory = gr.BrowserState({}, storage_key="boxloop-train", secret=self.workspace.secret)
+        self.chosen, self.watched = (gr.BrowserState({}, storage_key=f"boxloop-{name}", secret=self.workspace.secret)
+                                     for name in ("train-chosen", "train-watched"))
         with gr.Row(elem_classes="train"):
             with gr.Column(scale=0, min_width=340, elem_classes="train-side"):
                 self.form = forms.choosing()
@@ -82,60 +82,62 @@ class Train:
                 self.question, self.columns, self.close = forms.looking_closer()
                 self.runs = Runs(elem_id="train-runs")
 
-    # What the page shows of a run. Handlers give dictionaries of changes; `now` is what the browser remembers.
+    # What the page shows of a run. Handlers give dictionaries of changes; the browser remembers
+    # what was `chosen` and what was looked `at`.
 
-    def _looked(self, now: Remembered, visitor: gr.Request, seen: Mapping = NOTHING, log: bool = False) -> dict:
-        found = self.looking.look(now.run, access.is_operator(self.workspace, visitor), now.ticked, seen, log)
+    def _looked(self, at: Watched, visitor: gr.Request, seen: Mapping = NOTHING, log: bool = False) -> dict:
+        found = self.looking.look(at.run, access.is_operator(self.workspace, visitor), at.ticked, seen, log)
         if not found:
             return {self.live: gr.skip()}
         changes = {getattr(self, name): found[name] for name in ("live", *looks.PARTS) if name in found}
-        if found["run"] != now.run:
-            changes[self.memory] = replace(now, run=found["run"]).to_json()
+        if found["run"] != at.run:
+            changes[self.watched] = replace(at, run=found["run"]).to_json()
         if "receipt" in found:  # it ended, or another one is looked at
-            changes |= self._closed() | {self.acts.done: forms.seen(found["done"]), self.acts.said: words.sentence(),
-                                         self.acts.ended: forms.seen(found["live"].get("mark") not in ("idle", "busy")
-                                                                     and bool(found["run"]))}
+            ended = bool(found["run"]) and found["live"].get("mark") not in ("idle", "busy")
+            changes |= self._closed() | {self.acts.done: present(found["done"], forms.ACTING),
+                                         self.acts.ended: present(ended, forms.ACTING),
+                                         self.acts.said: words.sentence()}
         return changes | {self.empty: words.sentence(self.offering.nothing(bool(found["run"])))}
 
     def _closed(self) -> dict:
         return {self.question: words.sentence(), **{overlay: None for _, overlay in self.columns}}
 
-    def _arrived(self, now: Remembered, visitor: gr.Request, **said) -> dict:
+    def _arrived(self, chosen: Chosen, at: Watched, visitor: gr.Request, **said) -> dict:
         """The form as it was left, or as it begins, and the run that was looked at."""
         form, trusted = self.form, access.is_operator(self.workspace, visitor)
         datasets, models = self.offering.datasets(), self.offering.models()
-        dataset = now.dataset if now.dataset in [name for _, name in datasets] else datasets[0][1] if datasets else None
-        model = now.model if now.model in [name for _, name in models] else models[0][1] if models else None
-        now = replace(now, dataset=dataset or "", model=model or "")
+        dataset, model = _kept(chosen.dataset, datasets), _kept(chosen.model, models)
+        chosen = replace(chosen, dataset=dataset or "", model=model or "")
         ready = bool(trusted and dataset and model)
         said = said or {"text": "" if trusted else offering.CLOSED}
-        return {self.memory: now.to_json(), form.dataset: gr.update(choices=datasets, value=dataset),
+        return {self.chosen: chosen.to_json(), form.dataset: gr.update(choices=datasets, value=dataset),
                 form.model: gr.update(choices=models, value=model),
-                form.plan: now.choice.to_json() | {"takes": self.offering.takes(now.model), "closed": not trusted},
+                form.plan: chosen.choice.to_json() | {"takes": self.offering.takes(chosen.model),
+                                                      "closed": not trusted},
                 form.start: gr.update(interactive=ready), form.check: gr.update(interactive=ready),
                 form.said: words.sentence(**said), self.example: gr.update(visible=not datasets and trusted),
-                **self._chosen(now), **self._looked(now, visitor)}
+                **self._follows(chosen), **self._looked(at, visitor)}
 
-    def _chosen(self, now: Remembered) -> dict:
+    def _follows(self, chosen: Chosen) -> dict:
         """What follows from what is chosen."""
-        return {self.form.split: words.sentence(self.offering.split(now.dataset)),
-                self.form.command: training.command(now.dataset, now.model, now.choice.settings,
-                                                    method=now.choice.method, device=self.device)
-                if now.dataset and now.model else "",
-                self.nudged: words.sentence(self.offering.nudge(now.dataset, self.looking.last(now.dataset)))}
+        return {self.form.split: words.sentence(self.offering.split(chosen.dataset)),
+                self.form.command: training.command(chosen.dataset, chosen.model, chosen.choice.settings,
+                                                    method=chosen.choice.method, device=self.device)
+                if chosen.dataset and chosen.model else "",
+                self.nudged: words.sentence(self.offering.nudge(chosen.dataset, self.looking.last(chosen.dataset)))}
 
-    def _checking(self, now: Remembered, visitor: gr.Request, begin: bool):
+    def _checking(self, chosen: Chosen, at: Watched, visitor: gr.Request, begin: bool):
         """The check as it goes on; then, if it is to `begin` and nothing stands in the way, the training."""
         access.require(self.workspace, visitor, "train models")
-        if not now.dataset or not now.model:
+        if not chosen.dataset or not chosen.model:
             raise ValueError("Choose what to learn from and a base model first.")
-        how, look = {"method": now.choice.method, "device": self.device}, self.following.begin(visitor)
+        how, look = {"method": chosen.choice.method, "device": self.device}, self.following.begin(visitor)
         yield {self.checked: told.check(None), self.form.said: words.sentence()}
         try:
-            check = training.preflight(self.workspace, now.dataset, now.model, now.choice.settings, **how)
+            check = training.preflight(self.workspace, chosen.dataset, chosen.model, chosen.choice.settings, **how)
             if check.report and not check.report["ok"]:  # it may have been mended since: a disk has room again
-                check = training.preflight(self.workspace, now.dataset, now.model, now.choice.settings, again=True,
-                                           **how)
+                check = training.preflight(self.workspace, chosen.dataset, chosen.model, chosen.choice.settings,
+                                           again=True, **how)
         except ValueError:  # said beside Start
             yield {self.checked: {}}
             raise
@@ -145,54 +147,54 @@ class Train:
             time.sleep(POLL)
             if not self.following.is_newest(visitor, look):
                 return
-        title, shown = specs.PRESETS[now.choice.preset].title, told.check(report)
-        about = [["For", f"{now.dataset} · {self.offering.title(now.model)} · {title}"]]
+        title, shown = specs.PRESETS[chosen.choice.preset].title, told.check(report)
+        about = [["For", f"{chosen.dataset} · {self.offering.title(chosen.model)} · {title}"]]
         yield {self.checked: shown | {"facts": about + shown["facts"]}, self.form.plan: {
-            "keep": True, "takes": self.offering.takes(now.model) | {now.choice.preset: told.takes(report)}}}
+            "keep": True, "takes": self.offering.takes(chosen.model) | {chosen.choice.preset: told.takes(report)}}}
         if begin and report["ok"]:
-            job = training.submit(self.workspace, now.dataset, now.model, now.choice.settings, **how)
-            now = replace(now, run=job.id)
-            yield {self.memory: now.to_json(), **self._chosen(now), **self._looked(now, visitor)}
+            job = training.submit(self.workspace, chosen.dataset, chosen.model, chosen.choice.settings, **how)
+            at = replace(at, run=job.id)
+            yield {self.watched: at.to_json(), **self._follows(chosen), **self._looked(at, visitor)}
 
     def _wire(self, tab: gr.Tab) -> None:
         form, acts, workspace = self.form, self.acts, self.workspace
-        shown = [self.memory, self.live, self.learning, self.receipt, self.better, self.worse, self.runs, self.empty,
+        shown = [self.watched, self.live, self.learning, self.receipt, self.better, self.worse, self.runs, self.empty,
                  acts.done, acts.ended, acts.said, self.question, *(part for column in self.columns for part in column)]
-        chosen = [self.memory, form.split, form.command, form.plan, self.nudged]
-        everything = [*shown, *chosen[1:], form.dataset, form.model, form.start, form.check, form.said, self.example,
+        chosen = [self.chosen, form.split, form.command, form.plan, self.nudged]
+        everything = [*shown, *chosen, form.dataset, form.model, form.start, form.check, form.said, self.example,
                       self.checked]
-        inputs = [form.dataset, form.model, form.plan, self.memory]
+        inputs = [form.dataset, form.model, form.plan]
 
-        def arrive(remembered: dict, visitor: gr.Request):
-            return self._arrived(Remembered.read(remembered), visitor)
+        def arrive(chosen: dict, watched: dict, visitor: gr.Request):
+            return self._arrived(Chosen.read(chosen), Watched.read(watched), visitor)
 
         def choose(*values):
-            now = _read(*values)
-            return {self.memory: now.to_json(), **self._chosen(now)}
+            now = Chosen.of(*values)
+            return {self.chosen: now.to_json(), **self._follows(now)}
 
         def choose_model(*values):
-            return choose(*values) | {form.plan: {"keep": True, "takes": self.offering.takes(_read(*values).model)}}
+            return choose(*values) | {form.plan: {"keep": True, "takes": self.offering.takes(Chosen.of(*values).model)}}
 
-        def check(dataset: str, model: str, plan: dict, remembered: dict, visitor: gr.Request):
-            yield from self._checking(_read(dataset, model, plan, remembered), visitor, begin=False)
+        def check(dataset: str, model: str, plan: dict, watched: dict, visitor: gr.Request):
+            yield from self._checking(Chosen.of(dataset, model, plan), Watched.read(watched), visitor, begin=False)
 
-        def start(dataset: str, model: str, plan: dict, remembered: dict, visitor: gr.Request):
-            yield from self._checking(_read(dataset, model, plan, remembered), visitor, begin=True)
+        def start(dataset: str, model: str, plan: dict, watched: dict, visitor: gr.Request):
+            yield from self._checking(Chosen.of(dataset, model, plan), Watched.read(watched), visitor, begin=True)
 
-        def again(dataset: str, model: str, plan: dict, remembered: dict, visitor: gr.Request):
+        def again(dataset: str, model: str, plan: dict, watched: dict, visitor: gr.Request):
             """What the last run on this data was told, on what the data is now."""
-            now = self.offering.again(_read(dataset, model, plan, remembered), self.looking.last(dataset))
-            for each in self._checking(now, visitor, begin=True):
-                yield {form.model: gr.update(value=now.model), form.plan: now.choice.to_json() | {
-                    "takes": self.offering.takes(now.model)}} | each
+            now = self.offering.again(Chosen.of(dataset, model, plan), self.looking.last(dataset))
+            for each in self._checking(now, Watched.read(watched), visitor, begin=True):
+                yield {self.chosen: now.to_json(), form.model: gr.update(value=now.model),
+                       form.plan: now.choice.to_json() | {"takes": self.offering.takes(now.model)}} | each
 
-        def example(remembered: dict, visitor: gr.Request):
+        def example(chosen: dict, watched: dict, visitor: gr.Request):
             access.require(workspace, visitor, "add a dataset")
-            made = self.offering.example(self.examples)
-            return self._arrived(replace(Remembered.read(remembered), dataset=made), visitor, text=offering.EXAMPLE)
+            made = replace(Chosen.read(chosen), dataset=self.offering.example(self.examples))
+            return self._arrived(made, Watched.read(watched), visitor, text=offering.EXAMPLE)
 
         def save(*values) -> Path:
-            now = _read(*values)
+            now = Chosen.of(*values)
             if not now.model:
                 raise ValueError("Choose a base model first.")
             family = workspace.catalogue.find(now.model).family
@@ -200,101 +202,98 @@ class Train:
             path.write_text(json.dumps(choices.document(now.choice, now.dataset, now.model, family), indent=1), "utf-8")
             return path
 
-        def load(file: str, remembered: dict, visitor: gr.Request):
+        def load(file: str, chosen: dict, watched: dict, visitor: gr.Request):
             access.require(workspace, visitor, "load a spec")
-            now, said = self.offering.loaded(Path(file).read_text("utf-8", "replace"), Remembered.read(remembered))
-            return self._arrived(now, visitor, text=said)
+            now, said = self.offering.loaded(Path(file).read_text("utf-8", "replace"), Chosen.read(chosen))
+            return self._arrived(now, Watched.read(watched), visitor, text=said)
 
-        def tick(event: gr.EventData, remembered: dict, visitor: gr.Request):
-            data = event._data if isinstance(event._data, dict) else {}
-            return self._looked(Remembered.read(remembered), visitor, looks.heard(heard(event, "seen")),
-                                data.get("log") is True)
+        def tick(event: gr.EventData, watched: dict, visitor: gr.Request):
+            return self._looked(Watched.read(watched), visitor, looks.heard(drawer.heard(event, "seen")),
+                                brought(event).get("log") is True)
 
         def act(name: str, action: Callable) -> Callable:
-            def acted(event: gr.EventData, remembered: dict, visitor: gr.Request):
-                now = Remembered.read(remembered)
+            def acted(event: gr.EventData, watched: dict, visitor: gr.Request):
+                at = Watched.read(watched)
                 try:
                     access.require(workspace, visitor, f"{name} a training")
-                    job = action(heard(event, "id"))
+                    job = action(drawer.heard(event, "id"))
                 except ValueError as problem:
-                    changes = self._looked(now, visitor)
+                    changes = self._looked(at, visitor)
                     again = {"refused": time.time()}  # the buttons can be pressed again
                     return changes | {self.live: changes[self.live] | again,
                                       acts.said: words.sentence(str(problem), problem=True)}
-                return self._looked(replace(now, run=job.id), visitor) | {
-                    self.memory: replace(now, run=job.id).to_json(), acts.said: words.sentence()}
+                return self._looked(replace(at, run=job.id), visitor) | {
+                    self.watched: replace(at, run=job.id).to_json(), acts.said: words.sentence()}
             return acted
 
-        def select(event: gr.EventData, remembered: dict, visitor: gr.Request):
-            now = replace(Remembered.read(remembered), run=heard(event, "id"))
-            return {self.memory: now.to_json(), **self._looked(now, visitor), self.checked: {}}
+        def select(event: gr.EventData, watched: dict, visitor: gr.Request):
+            at = replace(Watched.read(watched), run=drawer.heard(event, "id"))
+            return {self.watched: at.to_json(), **self._looked(at, visitor), self.checked: {}}
 
-        def beside(event: gr.EventData, remembered: dict, visitor: gr.Request):
-            data = event._data if isinstance(event._data, dict) else {}
-            ids = data.get("ticked") if isinstance(data.get("ticked"), list) else []
-            now = replace(Remembered.read(remembered), ticked=tuple(str(each)[:100] for each in ids[:MOST_TICKED]))
-            found = self.looking.look(now.run, access.is_operator(workspace, visitor), now.ticked)
-            return {self.memory: now.to_json(), self.runs: found["runs"]}
+        def beside(event: gr.EventData, watched: dict, visitor: gr.Request):
+            at = replace(Watched.read(watched), ticked=Watched.read(brought(event)).ticked)
+            found = self.looking.look(at.run, access.is_operator(workspace, visitor), at.ticked)
+            return {self.watched: at.to_json(), self.runs: found["runs"]}
 
-        def look(event: gr.EventData, remembered: dict):
-            data = event._data if isinstance(event._data, dict) else {}
-            place = data.get("index") if type(data.get("index")) is int else -1
-            question, views = pictures.opened(workspace.jobs.folder(Remembered.read(remembered).run), place)
+        def look(event: gr.EventData, watched: dict):
+            question, views = pictures.opened(workspace.jobs.folder(Watched.read(watched).run),
+                                              brought(event).get("index"))
             return {self.question: words.sentence(question), **{part: value for column, values in zip(
                 self.columns, views) for part, value in zip(column, values)}}
 
-        def download(remembered: dict, visitor: gr.Request) -> Path:
+        def download(watched: dict, visitor: gr.Request) -> Path:
             access.require(workspace, visitor, "download a tuned model")
-            packed = training.download(workspace, Remembered.read(remembered).run)
+            packed = training.download(workspace, Watched.read(watched).run)
             return linked(packed, fresh(packed.name))
 
-        def merge(remembered: dict, visitor: gr.Request):
+        def merge(watched: dict, visitor: gr.Request):
             access.require(workspace, visitor, "merge a tuned model")
-            job = training.merge(workspace, Remembered.read(remembered).run)
+            job = training.merge(workspace, Watched.read(watched).run)
             return {acts.said: words.sentence(), acts.leaving: drawer.told(workspace, LEAVING, job.id)}
 
-        def push(remembered: dict, repo: str, visitor: gr.Request):
+        def push(watched: dict, repo: str, visitor: gr.Request):
             access.require(workspace, visitor, "publish a tuned model")
-            job = training.push(workspace, Remembered.read(remembered).run, (repo or "").strip())
+            job = training.push(workspace, Watched.read(watched).run, (repo or "").strip())
             return {acts.said: words.sentence(), acts.leaving: drawer.told(workspace, LEAVING, job.id)}
 
-        def delete(remembered: dict, visitor: gr.Request):
+        def delete(chosen: dict, watched: dict, visitor: gr.Request):
             access.require(workspace, visitor, "delete a training")
-            now = Remembered.read(remembered)
-            training.delete(workspace, now.run)
-            return self._arrived(replace(now, run=""), visitor) | {
+            at = Watched.read(watched)
+            training.delete(workspace, at.run)
+            return self._arrived(Chosen.read(chosen), replace(at, run=""), visitor) | {
                 acts.said: words.sentence("The run and its model were deleted.")}
 
+        remembered, asked = [self.chosen, self.watched], [*inputs, self.watched]
         saying, acting = partial(in_words, place=form.said), partial(in_words, place=acts.said)
-        tab.select(saying(arrive), [self.memory], everything, **MANY)
+        tab.select(saying(arrive), remembered, everything, **MANY)
         form.dataset.input(saying(choose), inputs, [*chosen, form.said], **AT_ONCE)
         form.model.input(saying(choose_model), inputs, [*chosen, form.said], **AT_ONCE)
         form.plan.input(saying(choose), inputs, [*chosen, form.said], **AT_ONCE | {"trigger_mode": "always_last"})
-        form.check.click(saying(check), inputs, everything, **ONCE)
-        form.start.click(saying(start), inputs, everything, **ONCE)
-        self.again.click(saying(again), inputs, everything, **ONCE)
-        self.example.click(saying(example), [self.memory], everything, **AT_ONCE)
+        form.check.click(saying(check), asked, everything, **ONCE)
+        form.start.click(saying(start), asked, everything, **ONCE)
+        self.again.click(saying(again), asked, everything, **ONCE)
+        self.example.click(saying(example), remembered, everything, **AT_ONCE)
         form.save.prepares(save, inputs)
-        form.load.upload(saying(load), [form.load, self.memory], everything, **AT_ONCE)
-        self.live.tick(acting(tick), [self.memory], shown, **AT_ONCE | {"trigger_mode": "once"})
+        form.load.upload(saying(load), [form.load, *remembered], everything, **AT_ONCE)
+        self.live.tick(acting(tick), [self.watched], shown, **AT_ONCE | {"trigger_mode": "once"})
         for listen, name, action in ((self.live.stop, "stop", workspace.jobs.cancel),
                                      (self.live.play, "resume", workspace.jobs.resume),
                                      (self.live.retry, "start", workspace.jobs.retry)):
-            listen(act(name, action), [self.memory], shown, **MANY)
-        self.runs.select(acting(select), [self.memory], [*shown, self.checked], **MANY)
-        self.runs.input(acting(beside), [self.memory], shown, **MANY)
+            listen(act(name, action), [self.watched], shown, **MANY)
+        self.runs.select(acting(select), [self.watched], [*shown, self.checked], **MANY)
+        self.runs.input(acting(beside), [self.watched], shown, **MANY)
         for pairs in (self.better, self.worse):
-            pairs.select(acting(look), [self.memory], shown, **MANY).then(
+            pairs.select(acting(look), [self.watched], shown, **MANY).then(
                 None, None, None, js=TO_THE_PICTURE, **AT_ONCE)
         self.close.click(self._closed, None, shown, **AT_ONCE)
-        acts.download.prepares(download, [self.memory])
-        acts.merge.click(acting(merge), [self.memory], [acts.said, acts.leaving], **AT_ONCE)
-        acts.push.click(acting(push), [self.memory, acts.repo], [acts.said, acts.leaving], **AT_ONCE)
+        acts.download.prepares(download, [self.watched])
+        acts.merge.click(acting(merge), [self.watched], [acts.said, acts.leaving], **AT_ONCE)
+        acts.push.click(acting(push), [self.watched, acts.repo], [acts.said, acts.leaving], **AT_ONCE)
         drawer.wire(workspace, acts.leaving, LEAVING)
-        acts.delete.click(acting(delete), [self.memory], everything, **AT_ONCE)
+        acts.delete.click(acting(delete), remembered, everything, **AT_ONCE)
 
 
-def _read(dataset: str | None, model: str | None, plan: dict | None, remembered: dict) -> Remembered:
-    """What stands in the form now, and the rest as it is remembered."""
-    now = Remembered.read(remembered)
-    return replace(now, dataset=dataset or "", model=model or "", choice=Choice.read(plan))
+def _kept(name: str, choices: list[tuple[str, str]]) -> str | None:
+    """What was chosen, if it can still be; else the first."""
+    names = [each for _, each in choices]
+    return name if name in names else names[0] if names else None

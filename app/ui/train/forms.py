@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import gradio as gr
 
 from app.ui import words
+from app.ui.component import classes
 from app.ui.download import Copied, Download
 from app.ui.jobs import JobList
 from app.ui.overlay import Overlay
 from app.ui.panel import Head, Notice
 from app.ui.train.parts import Plan
 
-HIDDEN = "hidden"  # and not False, which takes a component out of the page: it comes back without its own properties
+ACTING = "train-acting"  # the class of what is there only when a run allows it
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def choosing() -> Choosing:
 
 
 def acting() -> Acting:
-    with gr.Column(visible=HIDDEN, elem_classes="train-acting") as done:
+    with gr.Column(elem_classes=classes(False, ACTING)) as done:
         with gr.Row(elem_classes="taking train-buttons"):
             compare = gr.Button("Compare base and tuned", variant="primary", elem_id="train-compare", size="sm")
             download = Download("Download as zip", elem_id="train-zip")
@@ -74,7 +75,7 @@ def acting() -> Acting:
                                   max_length=200, min_width=160)
                 push = gr.Button("Push", elem_id="train-push", size="sm", scale=0, min_width=90)
             leaving = JobList(empty="", elem_id="train-leaving")
-    with (gr.Column(visible=HIDDEN, elem_classes="train-acting") as ended,
+    with (gr.Column(elem_classes=classes(False, ACTING)) as ended,
           gr.Accordion("Delete", open=False, elem_id="train-delete")):
         Notice(words.sentence("The run goes with its curve, its receipt and the tuned model. There is no undo."))
         delete = gr.Button("Delete this run and its model", elem_id="train-delete-go", size="sm", variant="stop",
@@ -95,6 +96,3 @@ def looking_closer() -> tuple[Notice, list[tuple[Head, Overlay]], gr.Button]:
         close = gr.Button("Close", size="sm", elem_id="train-close", scale=0)
     return question, columns, close
 
-
-def seen(now: bool) -> dict:
-    return gr.update(visible=True if now else HIDDEN)

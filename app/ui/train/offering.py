@@ -15,7 +15,7 @@ from app.ui.device import gpus
 from app.ui.examples import Example
 from app.ui.jobs.cards import cut, duration
 from app.ui.train import choices, told
-from app.ui.train.remembered import Remembered
+from app.ui.train.remembered import Chosen
 from app.workspace import Workspace
 
 CLOSED = "On this page only the operator trains. You can look at the trainings, and correct pictures under Correct."
@@ -74,14 +74,14 @@ class Offering:
         number = training.new_corrections(self.workspace, dataset, last)
         return f"{number:,} new correction{'' if number == 1 else 's'} since the last run: train?" if number else ""
 
-    def again(self, now: Remembered, last: Job | None) -> Remembered:
+    def again(self, now: Chosen, last: Job | None) -> Chosen:
         """What the last run was told. Raises ValueError where its model went."""
         if last is None:
             raise ValueError("There is no run on this data yet. Press Start training.")
         spec = specs.from_json(self.workspace.jobs.spec(last.id))
         return replace(now, model=self._model(spec.model), choice=choices.of(spec))
 
-    def loaded(self, text: str, now: Remembered) -> tuple[Remembered, str]:
+    def loaded(self, text: str, now: Chosen) -> tuple[Chosen, str]:
         """A spec from a file into the form, and what to say. Raises ValueError."""
         choice, spec = choices.read(text)
         said = ["The spec is loaded."]

@@ -43,10 +43,10 @@ def gallery(folder: Path, comparison: Mapping, side: str) -> PairsData:
                      rows=[_compared(place, found[place]) for place in shown])
 
 
-def opened(folder: Path, place: int) -> tuple[str, list[tuple[dict, View]]]:
+def opened(folder: Path, place: object) -> tuple[str, list[tuple[dict, View]]]:
     """A question, and the heads and views of what is true, the base's answer and the tuned one's. Raises ValueError."""
     found = answers(folder)
-    if not 0 <= place < len(found):
+    if type(place) is not int or not 0 <= place < len(found):  # the browser may say anything
         raise ValueError("This picture is not among the answers of the run.")
     sample, row = found[place]
     image, truth = sample.images[0], truth_of(sample)

@@ -1,4 +1,8 @@
-"""What the browser keeps of the Fine-tune tab: which run is looked at, what is chosen. A reload loses nothing."""
+"""What the browser keeps of the Fine-tune tab, so that a reload loses nothing: what is chosen, and what is looked at.
+
+They are kept apart because they are written by events that overtake each other: a setting's echo, still on its way
+when Start is pressed, must not bring back the run that was looked at before.
+"""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -10,22 +14,43 @@ MOST_TICKED = 6
 
 
 @dataclass(frozen=True)
-class Remembered:
-    run: str = ""
+class Chosen:
+    """The form."""
     dataset: str = ""
     model: str = ""
     choice: Choice = field(default_factory=Choice)
-    ticked: tuple[str, ...] = ()  # runs whose receipts stand side by side
 
     @classmethod
-    def read(cls, told: object) -> Remembered:
+    def of(cls, dataset: str | None, model: str | None, plan: object) -> Chosen:
+        """What stands in the form now."""
+        return cls(dataset or "", model or "", Choice.read(plan))
+
+    @classmethod
+    def read(cls, told: object) -> Chosen:
+        """From the browser, which may say anything."""
+        told = told if isinstance(told, Mapping) else {}
+        return cls(_name(told, "dataset"), _name(told, "model"), Choice.read(told.get("choice")))
+
+    def to_json(self) -> dict:
+        return {"dataset": self.dataset, "model": self.model, "choice": self.choice.to_json()}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The run on the page, and those whose receipts stand side by side."""
+    run: str = ""
+    ticked: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, told: object) -> Watched:
         """From the browser, which may say anything."""
         told = told if isinstance(told, Mapping) else {}
         ticked = told.get("ticked") if isinstance(told.get("ticked"), list) else []
-        run, dataset, model = (str(told.get(name) or "")[:300] for name in ("run", "dataset", "model"))
-        return cls(run, dataset, model, Choice.read(told.get("choice")),
-                   tuple(str(each)[:100] for each in ticked[:MOST_TICKED]))
+        return cls(_name(told, "run"), tuple(str(each)[:100] for each in ticked[:MOST_TICKED]))
 
     def to_json(self) -> dict:
-        return {"run": self.run, "dataset": self.dataset, "model": self.model, "choice": self.choice.to_json(),
-                "ticked": list(self.ticked)}
+        return {"run": self.run, "ticked": list(self.ticked)}
+
+
+def _name(told: Mapping, key: str) -> str:
+    return str(told.get(key) or "")[:300]

@@ -3,6 +3,8 @@
 const find = selector => element.querySelector(selector);
 const place = find('.runs'), list = find('.runs-list'), beside = find('.runs-beside');
 const rows = new Map();
+// By the person, since the page came: an older answer on its way does not take a tick back, and is asked after once.
+let ticked = null, asked = 0;
 
 function made(tag, kind, text) {
   const node = document.createElement(tag);
@@ -17,8 +19,11 @@ function row(id) {
   const root = made('li', 'runs-row'), tick = made('input'), pick = made('button', 'runs-pick');
   const [title, status, verdict] = [made('b'), made('span', 'runs-status'), made('span', 'runs-verdict')];
   tick.type = 'checkbox';
-  tick.addEventListener('change', () => trigger('input', {ticked: [...list.querySelectorAll('li')].filter(each =>
-    each.firstElementChild.checked).map(each => each.dataset.id)}));
+  tick.addEventListener('change', () => {
+    ticked = [...list.children].filter(each => each.firstElementChild.checked).map(each => each.dataset.id);
+    asked = 1;
+    trigger('input', {ticked});
+  });
   pick.type = 'button';
   pick.addEventListener('click', () => trigger('select', {id}));
   pick.append(title, status, verdict);
@@ -34,7 +39,7 @@ function fill({tick, pick, title, status, verdict}, told, value) {
   put(verdict, told.verdict);
   verdict.dataset.kind = told.kind;
   tick.disabled = !told.done;
-  tick.checked = value.ticked.includes(told.id);
+  tick.checked = (ticked || value.ticked).includes(told.id);
   tick.setAttribute('aria-label', `Put ${told.title}, ${told.status} beside others`);
   tick.title = told.done ? 'Beside others' : 'It has no receipt yet';
   pick.setAttribute('aria-current', String(told.id === value.selected));
@@ -52,6 +57,10 @@ function show() {
     if (list.children[index] !== parts.root) list.insertBefore(parts.root, list.children[index] || null);
   });
   showBeside(value.beside);
+  if (asked === 1 && ticked.join() !== value.ticked.join()) {
+    asked = 2;
+    trigger('input', {ticked});
+  }
 }
 
 function showBeside(told) {

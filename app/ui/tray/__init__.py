@@ -15,6 +15,7 @@ from gradio.data_classes import FileData, GradioModel
 
 from app.tasks import LONGEST_QUERY
 from app.ui.component import parts, printable
+from app.ui.events import brought
 
 BIGGEST_FILE = 100 * 1024 * 1024  # bytes; the server refuses more, and the browser says so before it sends them
 MOST_FILES = 2_000  # in one drop: pictures, lists and zips together
@@ -125,7 +126,7 @@ class Tray(gr.HTML):
 
 def touched(event: gr.EventData) -> Touched:
     """What an event of the tray is about. The browser may say anything, so anything is read."""
-    told = event._data if isinstance(event._data, dict) else {}
+    told = brought(event)
     index, key, text = told.get("index"), told.get("key"), told.get("text")
     return Touched(index if type(index) is int and 0 <= index < MOST_FILES else -1,
                    key[:LONGEST_KEY] if isinstance(key, str) else "",
