@@ -16,7 +16,7 @@ from app import pictures, tasks
 from app.catalogue import Entry
 from app.predict import Update
 from app.types import Annotation, Generation, Image, ModelSpec, Point, Prediction, Request
-from app.ui import words
+from app.ui import settings, words
 from app.ui.device import device, gpus
 from app.ui.examples import FOLDER, examples
 from app.ui.shown import displayable
@@ -170,3 +170,17 @@ def fetched(address, server):
         except OSError:
             time.sleep(0.3)
     raise AssertionError(f"{address} did not open; exit status {server.poll()}")
+
+
+@pytest.mark.parametrize("told", [
+    None, "x", [], {"tokens": "many", "pixels": [], "heat": None, "form": "yes", "prompt": 3},
+    {"tokens": float("nan"), "pixels": float("inf"), "heat": True}])
+def test_settings_that_a_browser_made_up_are_those_of_an_untouched_panel(told):
+    assert settings.read(told) == ("", Generation())
+
+
+def test_settings_are_held_to_their_limits_and_come_back_as_they_were():
+    wild = {"prompt": "find it", "tokens": 1e9, "pixels": -3, "heat": 99, "form": True}
+    assert settings.read(wild) == ("find it", Generation(4096, 2.0, None, structure=True))
+    asked = Generation(2048, 0.5, 250_000, structure=True)
+    assert settings.read(settings.told(asked)) == ("", asked)

@@ -86,11 +86,11 @@ def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[U
         changes = {memory: desks.kept(now, owner), notice: words.sentence(problem, bool(problem)),
                    stop_button: enabled(bool(running)),
                    tray: desks.tray(comparison, now, running, question, **said), **run_words(parts, comparison),
-                   **columns.drawn(panels, sample, updates), **columns.prompts(panels, sample, updates),
+                   **columns.drawn(panels, sample, updates), **columns.settings(panels, sample, updates, everything),
                    **taking.refreshed(comparison)}
         if everything:
             changes |= asked_before(comparison, sample, question)
-            changes |= columns.settings(panels, updates) | history.opened(owner, comparison, now.token)
+            changes |= history.opened(owner, comparison, now.token)
         yield changes
         if running:
             yield from follow(comparison, running, sample, now, look, owner, visitor)
@@ -151,7 +151,7 @@ def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[U
     def ask(values: dict, visitor: gr.Request, only_looked_at: bool = False):
         models = chosen(values, parts, panels)
         owner, now, comparison = prepared(values, models)
-        asks = {(sample.id, name): columns.ask(panels[name], sample, settings(values, name))
+        asks = {(sample.id, name): columns.ask(panels[name], sample, values[panels[name].settings])
                 for sample in comparison.samples for name in models if not only_looked_at or sample.id == now.sample}
         yield from started(missing(comparison, asks), comparison, now, owner, visitor)
 
@@ -163,7 +163,7 @@ def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[U
             if comparison is None or not comparison.models or now.token:
                 owner, now, comparison = prepared(values, list(dict.fromkeys([*chosen(values, parts, panels), model])))
             sample = looked_at(comparison, now)
-            asked = columns.ask(panels[model], sample, settings(values, model), edited=True)
+            asked = columns.ask(panels[model], sample, values[panels[model].settings], edited=True)
             yield from started({(sample.id, model): asked}, comparison, now, owner, visitor)
         return in_words(ask_again)
 
@@ -212,9 +212,6 @@ def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[U
     def look_back(now: Desk, owner: str, visitor: gr.Request):
         yield from shown(now, owner, visitor, everything=True)
 
-    def settings(values: dict, model: str) -> list:
-        return [values[part] for part in panels[model].settings]
-
     def in_words(handler: Callable[..., Iterator[dict]]):
         """What was written for the person, such as a full disk or a damaged picture, is said on the page."""
         @wraps(handler)
@@ -240,7 +237,7 @@ def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[U
 
     outputs = [memory, *parts.outputs, *history.outputs, taking.command,
                *(part for panel in panels.every for part in (*panel.parts, panel.column))]
-    everything = {memory, *parts.inputs, *(part for panel in panels.every for part in panel.settings)}
+    everything = {memory, *parts.inputs, *(panel.settings for panel in panels.every)}
     page.load(in_words(arrive), [memory, parts.picker], outputs, **STREAMED)
     page.unload(following.leave)
     gathering.wire(workspace, tray, memory, parts.task, parts.question, shown, in_words, outputs)
@@ -250,10 +247,10 @@ def tab(page: gr.Blocks, workspace: Workspace, compare: Callable[..., Iterator[U
     gr.on([parts.run.click, parts.question.submit], in_words(run), everything, outputs, **STREAMED)
     parts.run_one.click(in_words(run_one), everything, outputs, **STREAMED)
     for panel in panels.every:
-        panel.again.click(again(panel), everything, outputs, **STREAMED)
-        panel.check.click(columns.checking(workspace.badges, partial(panels.spec, panel)), None, [panel.checked],
-                          **STREAMED)
-        panel.take.prepares(taking.picture(partial(panels.sitting, panel)), [memory])
+        panel.settings.again(again(panel), everything, outputs, **STREAMED)
+        panel.settings.check(columns.checking(workspace.badges, partial(panels.spec, panel)), None, [panel.settings],
+                             **STREAMED)
+        panel.out.prepares(taking.picture(partial(panels.sitting, panel)), [memory])
     strip.select(in_words(ask_example), everything, outputs, **STREAMED)
     stop_button.click(stop, [memory], [stop_button, notice], **AT_ONCE)
     history.wire(look_back, in_words, outputs)

@@ -11,7 +11,8 @@ from app.ui import desk as desks
 from app.ui import panels as columns
 from app.ui.desk import looked_at
 from app.ui.events import Refresh
-from app.ui.picker import Picked, Picker, told
+from app.ui.picker import Picked, Picker
+from app.ui.picker import told as offers
 from app.ui.seats import Seats
 
 
@@ -21,13 +22,15 @@ def refresh(store: Store, comparing: Comparing, memory: gr.BrowserState, picker:
     def look_again(kept: dict, heard: Picked):
         panels.look_again()
         offered = panels.offered()
-        now = {id: (id, words, here) for id, words, here in told(offered.entries)}
+        now = {id: (id, words, here) for id, words, here in offers(offered.entries)}
         news = [id for id, offer in now.items() if offer not in heard.offers and id in panels]
         if not news and len(now) == len(heard.offers) and offered.note == heard.note:
             return {picker: gr.skip()}
         known = {id for id, _, _ in heard.offers}
-        fresh = columns.fitted({id: panels[id] for id in news if id not in known})
-        return {picker: offered, **panels.shown(heard.ticked), **fresh, **drawn(kept, news)}
+        told = drawn(kept, news)
+        for part, untouched in columns.fitted({id: panels[id] for id in news if id not in known}).items():
+            told[part] = untouched | told.get(part, {})
+        return {picker: offered, **panels.shown(heard.ticked), **told}
 
     def drawn(kept: dict, news: list[str]) -> dict:
         """The panels of these models, as they would be had the page been opened now."""
@@ -38,7 +41,7 @@ def refresh(store: Store, comparing: Comparing, memory: gr.BrowserState, picker:
             return columns.empty(some)
         sample = looked_at(comparison, now)
         updates = answered(comparison, running, sample.id)
-        return columns.drawn(some, sample, updates) | columns.prompts(some, sample, updates)
+        return columns.drawn(some, sample, updates) | columns.settings(some, sample, updates)
 
     def tick(models: Sequence[str]) -> dict:
         return {picker: panels.offered(models), **panels.shown(models)}

@@ -19,7 +19,7 @@ from app.ui.component import present
 from app.ui.panels import Panel
 from app.ui.picker import Offered
 
-SPARE = 12
+SPARE = 8
 NOBODY = Entry(ModelSpec("", "qwen3-vl", "local", ""), "shipped")
 
 

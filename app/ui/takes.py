@@ -55,7 +55,7 @@ class Takes:
             return {self.vote: self._voted(told, brought(event)), self.said: words.sentence()}
 
         for panel in self.panels.every:
-            panel.correct.click(whole(panel), [self.memory, self.dataset], outputs, **MANY)
+            panel.out.correct(whole(panel), [self.memory, self.dataset], outputs, **MANY)
         self.basket.take(in_words(some, self.said), [self.memory, self.dataset], outputs, **MANY)
         self.vote.vote(in_words(vote, self.said), [self.memory], [self.vote, self.said], **MANY)
 

@@ -55,7 +55,7 @@ def test_no_script_of_the_corpus_runs_as_name_caption_label_joint_prompt_or_answ
     page.click("#run-one")
     expect(status(page, "first")).to_contain_text(f"{len(CORPUS)} boxes", timeout=30_000)
     assert page.locator("#panel-first .answer-text").text_content() == "\n".join(CORPUS)
-    for drawer in page.locator("summary, #history > button, .panel-settings > button").all():
+    for drawer in page.locator("summary, #history > button").all():
         if drawer.is_visible():
             drawer.click()
     page.locator("#panel-first .overlay-object").first.hover(force=True)

@@ -87,7 +87,7 @@ def test_an_edited_prompt_and_a_higher_limit_are_asked_of_one_model(visit, stage
     expect(status(page, "first")).to_contain_text("raise “Longest answer” below")
     stage.asked.clear()
     stage.parts = {"first": Part((Beat("whole", (STAR, RING)),))}
-    page.locator("#panel-first .panel-settings > button").click()
+    page.locator("#panel-first .panel-settings > summary").click()
     prompt = page.locator("#panel-first .panel-prompt textarea")
     expect(prompt).to_have_value("detect purple star ; person")
     prompt.fill("detect every person")
@@ -99,7 +99,7 @@ def test_an_edited_prompt_and_a_higher_limit_are_asked_of_one_model(visit, stage
     assert ask.request.prompt == "detect every person" and ask.generation.max_tokens == 2048
     expect(prompt).to_have_value("detect every person")
     page.reload()
-    page.locator("#panel-first .panel-settings > button").click()
+    page.locator("#panel-first .panel-settings > summary").click()
     expect(prompt).to_have_value("detect every person")
     expect(page.locator("#panel-first .panel-tokens input[type=number]")).to_have_value("2048")
 
@@ -170,7 +170,7 @@ def test_a_comparison_is_taken_away_as_pictures_json_zip_and_command(visit, stag
 
     told = json.loads(saved("#take-json").read_text("utf-8"))
     assert len(told["predictions"]) == 4 and "tmp" not in json.dumps(told)
-    with PIL.Image.open(saved("#panel-first .panel-take")) as picture:
+    with PIL.Image.open(saved("#panel-first .download")) as picture:
         assert picture.size == (300, 200)
     with PIL.Image.open(saved("#take-sheet")) as sheet:
         assert sheet.width > 300
@@ -232,13 +232,36 @@ def test_a_full_disk_is_said_on_the_page_and_nothing_is_lost(visit, stage, monke
     expect(status(page, "first")).to_contain_text("1 box ·")
 
 
+def test_a_prompt_that_is_typed_while_the_page_says_the_same_again_stays_and_can_be_taken_back(visit, stage):
+    page = visit()
+    page.locator("#panel-first .panel-settings > summary").click()
+    prompt, own = page.locator("#panel-first .panel-prompt textarea"), page.locator("#panel-first .settings-own")
+    expect(prompt).to_have_value("detect purple star ; person")
+    expect(own).to_be_hidden()
+    prompt.fill("detect every person")
+    page.click("#run")  # the other models are asked in their own words, and so is this one
+    expect(status(page, "first")).to_contain_text("answered ·")
+    expect(prompt).to_have_value("detect every person")
+    assert {ask.request.prompt for ask in stage.asked} == {None}
+    own.click()
+    expect(prompt).to_have_value("detect purple star ; person")
+    expect(own).to_be_hidden()
+    tokens = page.locator("#panel-first .panel-tokens input[type=number]")
+    tokens.fill("")
+    tokens.press("Tab")
+    expect(tokens).to_have_value("512")
+    tokens.fill("99999")
+    tokens.press("Tab")
+    expect(tokens).to_have_value("4096")
+    expect(page.locator("#panel-first .panel-tokens input[type=range]")).to_have_value("4096")
+
+
 def test_one_model_alone_can_be_asked_before_any_run_with_an_edited_prompt(visit, stage):
     page = visit()
-    page.locator("#panel-second .panel-settings > button").click()
+    page.locator("#panel-second .panel-settings > summary").click()
     expect(page.locator("#panel-second .panel-prompt textarea")).to_have_value(re.compile("purple star"))
     page.fill("#panel-second .panel-prompt textarea", "where is it?")
     page.press("#panel-second .panel-prompt textarea", "Tab")
-    page.wait_for_timeout(600)  # Gradio hears of typed text a moment later
     page.locator("#panel-second .panel-again").click()
     expect(status(page, "second")).to_contain_text("answered ·")
     assert [(ask.spec.id, ask.request.prompt) for ask in stage.asked] == [("second", "where is it?")]

@@ -44,7 +44,7 @@ def test_three_models_answer_side_by_side_from_click_to_raw_text(opened, checkpo
         panel = page.locator(f"#panel-{folder.name}")
         status = panel.locator(".head-status")
         expect(status).to_have_text(re.compile(DONE.pattern + "|could not be read"), timeout=120_000)
-        panel.locator("summary").click()
+        panel.locator(".answer-raw summary").click()
         expect(panel.locator(".answer-text")).to_be_visible()
         assert panel.locator(".answer-text").text_content()
         assert "person" in panel.locator(".answer-prompt").text_content()
@@ -53,9 +53,9 @@ def test_three_models_answer_side_by_side_from_click_to_raw_text(opened, checkpo
 def test_a_models_coordinates_are_checked_at_a_click(opened):
     page, _ = opened(SHIPPED)
     page.wait_for_selector("#panel-tiny-paligemma .overlay-svg:not([hidden])")
-    page.locator("#panel-tiny-paligemma .panel-settings > button").click()
+    page.locator("#panel-tiny-paligemma .panel-settings > summary").click()
     page.locator("#panel-tiny-paligemma .panel-check").click()
-    badge = page.locator("#panel-tiny-paligemma .panel-checked .notice")
+    badge = page.locator("#panel-tiny-paligemma .panel-checked")
     expect(badge).to_contain_text("oordinates right: ", timeout=120_000)
 
 
@@ -63,7 +63,7 @@ def test_stop_ends_a_real_model_between_two_tokens(opened, checkpoint, tmp_path)
     # Alone on the page: which other models lie beside it depends on the tests before, and some end at their first word.
     shutil.copytree(folder := checkpoint("paligemma"), tmp_path / folder.name)
     page, _ = opened(tmp_path)
-    page.locator(".model:visible .panel-settings > button").first.click()
+    page.locator(".model:visible .panel-settings > summary").first.click()
     longest = page.locator(".model:visible .panel-tokens input[type=number]").first
     longest.fill("4096")
     longest.press("Tab")

@@ -27,6 +27,7 @@ from gradio.data_classes import FileData, GradioModel
 
 from app.downloads import file_name
 from app.ui.component import parts, printable
+from app.ui.events import QUIET
 
 HERE = Path(__file__).parent
 AT_ONCE = 2  # files being prepared: each may hold a decoded picture of 150 MB
@@ -56,16 +57,15 @@ class Download(gr.HTML):
     data_model = DownloadData
 
     def __init__(self, label: str, value: bool = True, **rest):
-        super().__init__(value=value, label=label, **parts(HERE, "download"), **rest)
+        super().__init__(value=value, label=label, **parts(HERE, "download") | rest)
 
     def prepares(self, prepare: Callable[..., str | Path], inputs: list | None = None) -> None:
         """A click calls `prepare` with the inputs, and the browser saves the file whose path it returns.
 
         The file lies in Gradio's cache, where `fresh` makes a place for it. A ValueError is a sentence for the person.
         """
-        asked = self.click(answered(prepare), inputs, [self], show_progress="hidden", concurrency_limit=AT_ONCE,
-                           api_visibility="private")
-        asked.failure(None, None, [self], js=REFUSED, api_visibility="private")
+        asked = self.click(answered(prepare), inputs, [self], concurrency_limit=AT_ONCE, **QUIET)
+        asked.failure(None, None, [self], js=REFUSED, **QUIET)
 
     def postprocess(self, value: bool | str | Path | Failure | None) -> DownloadData:
         if value is None or isinstance(value, bool):
@@ -74,6 +74,16 @@ class Download(gr.HTML):
         if isinstance(value, Failure):
             return DownloadData(problem=printable(value.problem), ticket=ticket)
         return DownloadData(file=FileData(path=str(value), orig_name=Path(value).name), ticket=ticket)
+
+
+class WaysOut(Download):
+    """Two buttons of a panel: `correct` fires for the way to the Correct tab, the other saves the picture."""
+
+    def __init__(self, **rest):
+        mine, download = parts(HERE, "ways_out"), parts(HERE, "download")
+        joined = {name: f"{mine[name]}\n{download[name]}" for name in ("css_template", "js_on_load")}
+        super().__init__("Save this picture", html_template=mine["html_template"].replace(
+            "<!-- download -->", download["html_template"]), **joined, **rest)
 
 
 class Copied(gr.HTML):
