@@ -37,6 +37,7 @@ def test_every_family_that_says_it_can_be_trained_is_among_them():
     assert set(FAMILY.values()) <= said
 
 
+@pytest.mark.timeout(1200)  # each kill costs a start of torch
 def test_killed_at_twenty_moments_the_adapter_is_always_that_of_an_uninterrupted_run(checkpoint, tmp_path):
     """Mid-save included: a checkpoint at each step, so that saving is most of what it does."""
     settings = dict(max_steps=60, evaluations=0, save_minutes=0.0)
