@@ -6,7 +6,7 @@
 """
 from __future__ import annotations
 
-import re
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +126,8 @@ def _server(typed: str, model: str, family: str, key: str, adapter: str) -> Seen
         problem = f"say of which family {model} is: its name does not tell"
         return Seen(None, facts, problem, kind="server", choices=there)
     name = adapter.rstrip("/").rsplit("/", 1)[-1] if adapter else model
-    spec = ModelSpec(f"{name}@{re.sub('^https?://', '', url).split('/')[0]}", families.find(guessed).name, "openai",
+    place = hashlib.sha256(url.encode()).hexdigest()[:6]  # its address is nobody's business: visitors see the id
+    spec = ModelSpec(f"{name}@{place}", families.find(guessed).name, "openai",
                      url, adapter=adapter or None, title=f"{name.rsplit('/', 1)[-1]} (server)",
                      server=Server(model, key))
     return Seen(spec, (*facts, ("Family", families.find(guessed).title)), kind="server", choices=there, family=guessed)
