@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/installed
 	$(BIN)/python app.py
 
-# Everything that holds at every commit; under 15 minutes on two cores. A process for each core, a file for each turn.
-PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile
+# Everything that holds at every commit. A process for each core, a file for each turn, as they are collected: those with a
+# browser come first, and the quick ones even out the end.
+PYTEST := $(BIN)/python -m pytest -q --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed-dev lint
 	$(PYTEST) -m "not slow"

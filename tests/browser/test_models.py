@@ -36,12 +36,22 @@ def opened(chromium, tmp_path_factory):
         blocks.close(verbose=False)
 
 
-def test_three_models_answer_side_by_side_from_click_to_raw_text(opened, checkpoint):
-    folders = [checkpoint(kind) for kind in ("paligemma", "qwen3_vl", "lora")]
-    page, _ = opened(folders[0].parent)
+@pytest.fixture
+def alone(checkpoint, tmp_path):
+    """alone(*kinds) → a folder with copies of these checkpoints. Where they are made lie those of other tests, too: a
+    panel for each, and some end at their first word."""
+    def alone(*kinds):
+        for folder in map(checkpoint, kinds):
+            shutil.copytree(folder, tmp_path / folder.name)
+        return tmp_path
+    return alone
+
+
+def test_three_models_answer_side_by_side_from_click_to_raw_text(opened, alone):
+    page, _ = opened(folder := alone("paligemma", "qwen3_vl", "lora"))
     page.locator(".strip-item").first.click()
-    for folder in folders:
-        panel = page.locator(f"#panel-{folder.name}")
+    for each in folder.iterdir():
+        panel = page.locator(f"#panel-{each.name}")
         status = panel.locator(".head-status")
         expect(status).to_have_text(re.compile(DONE.pattern + "|could not be read"), timeout=120_000)
         panel.locator(".answer-raw summary").click()
@@ -59,10 +69,8 @@ def test_a_models_coordinates_are_checked_at_a_click(opened):
     expect(badge).to_contain_text("oordinates right: ", timeout=120_000)
 
 
-def test_stop_ends_a_real_model_between_two_tokens(opened, checkpoint, tmp_path):
-    # Alone on the page: which other models lie beside it depends on the tests before, and some end at their first word.
-    shutil.copytree(folder := checkpoint("paligemma"), tmp_path / folder.name)
-    page, _ = opened(tmp_path)
+def test_stop_ends_a_real_model_between_two_tokens(opened, alone):
+    page, _ = opened(alone("paligemma"))
     page.locator(".model:visible .panel-settings > summary").first.click()
     longest = page.locator(".model:visible .panel-tokens input[type=number]").first
     longest.fill("4096")

@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from app.catalogue import SHIPPED
-from app.types import Generation
 from app.ui import page as app_page
-from app.ui import panels
+from app.ui import settings
 from app.workspace import Workspace
 from tests.browser.conftest import arrived
 from tests.hub_server import HubServer
@@ -59,7 +58,7 @@ def served(workspace, tmp_path):
 @pytest.fixture
 def page(chromium, workspace, monkeypatch):
     # Random models never stop by themselves, and six of them write here.
-    monkeypatch.setattr(panels, "Generation", lambda tokens=32, *rest, **named: Generation(tokens, *rest, **named))
+    monkeypatch.setitem(settings.UNTOUCHED, "tokens", 32)
     blocks = app_page.build(workspace)
     with arrived(chromium, blocks, SLOW) as page:
         yield page
