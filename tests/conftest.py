@@ -95,3 +95,5 @@ def pytest_terminal_summary(terminalreporter) -> None:
                       else str(report.longrepr) for report in terminalreporter.stats.get("skipped", []))
     said = "; ".join(f"{count} because {reason}" for reason, count in reasons.most_common()) or "none"
     terminalreporter.write_line(f"skipped: {said}")
+    again = sorted({report.nodeid for report in terminalreporter.stats.get("rerun", [])})
+    terminalreporter.write_line(f"passed or failed at the second try: {', '.join(again) or 'none'}")
