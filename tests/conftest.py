@@ -36,7 +36,7 @@ def chromium():
     """One real browser for all tests: Playwright allows one at a time in a thread."""
     path = installed_browser()
     from playwright.sync_api import expect, sync_playwright
-    expect.set_options(timeout=15_000)  # a machine that does other things besides is slow, and not wrong
+    expect.set_options(timeout=30_000)  # a machine that does other things besides is slow, and not wrong
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=BROWSER)
         yield browser
