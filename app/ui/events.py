@@ -13,7 +13,7 @@ from app.ui import words
 from app.ui.panel import Notice
 
 # Gradio writes the progress of every event into each of its outputs, hidden or not, and copies whole components for
-# that (measured: two thirds of the time in which the page opens). An empty list: into none.
+# that (measured: a third of what opening the page cost). An empty list: into none.
 QUIET = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 AT_ONCE = QUIET | {"queue": False}
 # A second Run while one streams has to get in, and models queue for the device by themselves, visibly.

@@ -4,7 +4,7 @@ const find = selector => element.querySelector(selector);
 const prompt = find('.panel-prompt textarea'), own = find('.settings-own'), form = find('.panel-form input');
 const pixels = find('.panel-pixels select'), checked = find('.panel-checked');
 const pairs = {tokens: find('.panel-tokens'), heat: find('.panel-heat')};
-// given: the model's own words, and the picture that they are about. What comes from the server has no `own`.
+// given: the prompt that the server told last, and the picture it is about. What comes from the server has no `own`.
 let mine = {...props.start, own: true}, given = null;
 
 function show() {
