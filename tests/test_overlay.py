@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from app.colours import PALETTE, colour
 from app.types import Annotation, Point
-from app.ui.component import parts
+from app.ui.component import head, parts
 from app.ui.overlay import LONGEST_LABEL, Overlay, OverlayData, View, drawn
 from app.ui.tray import TrayData
+from tests.conftest import ROOT
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as people with each kind of colour blindness see it.
 BLINDNESS = {
@@ -76,10 +77,21 @@ def test_the_truth_travels_beside_the_answers_with_ids_of_its_own():
     assert [each["box"] for each in data.truth] == [[1.0, 2.0, 3.0, 4.0]] * 2
 
 
-def test_scripts_are_joined_in_front_of_the_one_that_starts(tmp_path):
-    for name, text in (("a.html", "<p></p>"), ("a.css", ""), ("a.js", "start();"), ("b.js", "function start() {}")):
+def test_scripts_and_styles_travel_once_however_often_a_component_is_there(tmp_path):
+    files = {"a.html": "<p></p>", "a.css": ".a { color: red; }", "a.js": "start(); trigger('moved');",
+             "b.js": "function start() {}"}
+    for name, text in files.items():
         (tmp_path / name).write_text(text)
-    assert parts(tmp_path, "a", [tmp_path / "b.js"])["js_on_load"] == "function start() {}\nstart();"
+    first, second = (parts(tmp_path, "a", [tmp_path / "b.js"], elem_classes="wide", elem_id=name) for name in "xy")
+    assert first | {"elem_id": "y"} == second
+    assert first["elem_classes"][1:] == ["wide"]
+    assert "start" not in first["js_on_load"] and "'moved'" in first["js_on_load"] and "css_template" not in first
+    assert head().count("function start() {}\nstart();") == 1 and head().count(".a { color: red; }") == 1
+
+
+def test_nothing_that_travels_in_the_head_ends_it():
+    files = [path for end in ("css", "js") for path in (ROOT / "app" / "ui").rglob(f"*.{end}")]
+    assert len(files) > 50 and not [path.name for path in files if "</" in path.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("model, value", [

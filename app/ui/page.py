@@ -8,9 +8,9 @@ import gradio as gr
 
 from app import predict
 from app.ui import compare as compare_tab
+from app.ui import component, words
 from app.ui import data as data_tab
 from app.ui import models as models_tab
-from app.ui import words
 from app.ui.correct import Correct
 from app.ui.examples import Example, examples
 from app.ui.jobs import drawer as jobs
@@ -66,8 +66,8 @@ def launch(page: gr.Blocks, **options):
     """Serve a page. Address and port come from GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, as Gradio documents."""
     # `_frontend` is only whether Gradio looks at the page once: it gives up after 3 seconds, and a busy machine that
     # needs 4 for the first look would not serve at all ("When localhost is not accessible…").
-    return page.launch(theme=theme(), css_paths=STYLES, footer_links=[], run_history=False,
-                       max_file_size=BIGGEST_UPLOAD, _frontend=False, **options)
+    return page.launch(theme=theme(), css_paths=STYLES, head=component.head(), footer_links=[], run_history=False,
+                       ssr_mode=False, max_file_size=BIGGEST_UPLOAD, _frontend=False, **options)
 
 
 def theme() -> gr.themes.Base:

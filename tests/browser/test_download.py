@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from app.pictures import PictureError
 from app.ui.download import Copied, Download, Failure, answered, fresh
+from app.ui.page import launch
 
 ODD = "кошка #1 100% + a&b=c;ü 猫.txt"
 COMMAND = "python -m app compare 'a b.png' --query \"<b>${1}</b>\"\n# two lines"
@@ -73,7 +74,7 @@ def written(name: str, text: str):
 @pytest.fixture(scope="module")
 def served():
     office = Office()
-    _, address, _ = office.blocks.launch(prevent_thread_lock=True, quiet=True)
+    _, address, _ = launch(office.blocks, prevent_thread_lock=True, quiet=True)
     yield office, address
     office.go.set()
     office.blocks.close(verbose=False)

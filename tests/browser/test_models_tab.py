@@ -177,7 +177,7 @@ def test_models_come_from_the_hub_a_server_and_adapters_and_are_compared_at_once
 def test_a_visitor_sees_the_models_and_changes_none(chromium, workspace, monkeypatch):
     monkeypatch.setenv("SPACE_ID", "owner/name")  # so that being at this machine does not count
     blocks = app_page.build(workspace)
-    _, address, _ = app_page.launch(blocks, prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    _, address, _ = app_page.launch(blocks, prevent_thread_lock=True, quiet=True)
     page = chromium.new_page()
     page.set_default_timeout(30_000)
     try:

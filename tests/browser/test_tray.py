@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app import intake
-from app.ui.page import HERE, theme
+from app.ui.page import launch
 from app.ui.shown import thumbnail
 from app.ui.tray import Tray, TrayHeard, TrayItem, TrayView, touched
 from tests.conftest import BROWSER, installed_browser
@@ -88,8 +88,7 @@ def address(desk):
         tray.undo(undo, None, tray, **now)
         ask.click(lambda heard: desk.heard.append(heard), tray, None, **now)
         page.load(desk.view, None, tray, **now)
-    _, url, _ = page.launch(theme=theme(), css_paths=[HERE / "style.css"], footer_links=[], run_history=False,
-                            prevent_thread_lock=True, quiet=True)
+    _, url, _ = launch(page, prevent_thread_lock=True, quiet=True)
     yield url
     page.close(verbose=False)
     shutil.rmtree(scratch)

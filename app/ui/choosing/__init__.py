@@ -21,7 +21,7 @@ class Basket(gr.HTML):
     """
 
     def __init__(self, **rest):
-        super().__init__(**parts(HERE, "basket", [ROOM]), **rest)
+        super().__init__(**parts(HERE, "basket", [ROOM], **rest))
 
 
 class Vote(gr.HTML):
@@ -31,7 +31,7 @@ class Vote(gr.HTML):
     """
 
     def __init__(self, value: str = "", **rest):
-        super().__init__(value=value, **parts(HERE, "vote", [ROOM]), **rest)
+        super().__init__(value=value, **parts(HERE, "vote", [ROOM], **rest))
 
     def postprocess(self, value: str | None) -> str:
         return printable(value or "")

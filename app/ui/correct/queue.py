@@ -69,7 +69,7 @@ class Queue(gr.HTML):
     data_model = QueueData
 
     def __init__(self, value: QueueView | None = None, **rest):
-        super().__init__(value=value or QueueView(), **parts(HERE, "queue"), **rest)
+        super().__init__(value=value or QueueView(), **parts(HERE, "queue", **rest))
 
     def preprocess(self, payload: QueueData | None) -> None:
         """Nothing: what a browser says is in the data of its events, read by `wanted` and `sample_of`."""

@@ -37,7 +37,7 @@ class Shelf(gr.HTML):
     data_model = ShelfData
 
     def __init__(self, value=None, **rest):
-        super().__init__(value=value or ([], ""), **parts(HERE, "shelf"), **rest)
+        super().__init__(value=value or ([], ""), **parts(HERE, "shelf", **rest))
 
     def postprocess(self, value: tuple[Sequence[tuple[Dataset, Sequence[Sample]]], str]) -> ShelfData:
         listed, selected = value
@@ -80,7 +80,7 @@ class Grid(gr.HTML):
     data_model = GridData
 
     def __init__(self, value: Page | None = None, **rest):
-        super().__init__(value=value or Page(), **parts(HERE, "grid"), **rest)
+        super().__init__(value=value or Page(), **parts(HERE, "grid", **rest))
 
     def postprocess(self, value: Page) -> GridData:
         return GridData(cells=[_cell(sample) for sample in value.samples], said=value.said, earlier=value.earlier,
@@ -91,7 +91,7 @@ class Report(gr.HTML):
     """Takes {"title", "facts": [sentence], "tables": [{"title", "columns", "rows", "more"}]}, or {} for nothing."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value or {}, **parts(HERE, "report"), **rest)
+        super().__init__(value=value or {}, **parts(HERE, "report", **rest))
 
 
 def thumb(sample: Sample) -> FileData | None:

@@ -57,7 +57,7 @@ class Download(gr.HTML):
     data_model = DownloadData
 
     def __init__(self, label: str, value: bool = True, **rest):
-        super().__init__(value=value, label=label, **parts(HERE, "download") | rest)
+        super().__init__(value=value, label=label, **parts(HERE, "download", **rest))
 
     def prepares(self, prepare: Callable[..., str | Path], inputs: list | None = None) -> None:
         """A click calls `prepare` with the inputs, and the browser saves the file whose path it returns.
@@ -80,17 +80,17 @@ class WaysOut(Download):
     """Two buttons of a panel: `correct` fires for the way to the Correct tab, the other saves the picture."""
 
     def __init__(self, **rest):
-        mine, download = parts(HERE, "ways_out"), parts(HERE, "download")
-        joined = {name: f"{mine[name]}\n{download[name]}" for name in ("css_template", "js_on_load")}
-        super().__init__("Save this picture", html_template=mine["html_template"].replace(
-            "<!-- download -->", download["html_template"]), **joined, **rest)
+        own = parts(HERE, "ways_out", [HERE / "download.js"], [HERE / "download.css", HERE / "ways_out.css"], **rest)
+        own["html_template"] = own["html_template"].replace(
+            "<!-- download -->", (HERE / "download.html").read_text("utf-8"))
+        super(Download, self).__init__(value=True, label="Save this picture", **own)
 
 
 class Copied(gr.HTML):
     """A button that puts its text on the clipboard and says so. Takes the text; without one it is greyed out."""
 
     def __init__(self, label: str, value: str = "", **rest):
-        super().__init__(value=value, label=label, **parts(HERE, "copied"), **rest)
+        super().__init__(value=value, label=label, **parts(HERE, "copied", **rest))
 
     def postprocess(self, value: str | None) -> str:
         return printable(value or "")

@@ -1,3 +1,3 @@
-// The button beside the download, whose script follows.
+// The button beside the download, whose script came before.
 
 element.querySelector('.panel-correct').addEventListener('click', () => trigger('correct'));

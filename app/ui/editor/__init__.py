@@ -127,11 +127,10 @@ class Editor(gr.HTML):
     def __init__(self, value: Work | None = None, *, hint: str = "No picture yet.", receipt: dict | None = None,
                  older: dict | None = None, **rest):
         # `receipt` and `older` are what the functions of these names update; Gradio then makes the component anew.
-        own = parts(HERE, "editor", (*DRAWING, *SCRIPTS))
-        own["css_template"] = "\n".join(path.read_text("utf-8") for path in STYLES)
         super().__init__(value=value, hint=hint, palette=list(PALETTE), receipt=receipt, older=older,
                          skeletons=[each.to_json() for each in SKELETONS],
-                         tasks=[[task.title, name] for name, task in tasks.TASKS.items()], **own, **rest)
+                         tasks=[[task.title, name] for name, task in tasks.TASKS.items()],
+                         **parts(HERE, "editor", (*DRAWING, *SCRIPTS), STYLES, **rest))
 
     def preprocess(self, payload: EditorData | None) -> None:
         """Nothing: what a browser says is in the data of its events, which `told.read` reads."""

@@ -24,7 +24,7 @@ class JobList(gr.HTML):
     """
 
     def __init__(self, value: dict | None = None, *, empty: str, seconds: float = 1.5, **rest):
-        super().__init__(value=value or {}, empty=empty, seconds=seconds, **parts(HERE, "list", (NEWS,)), **rest)
+        super().__init__(value=value or {}, empty=empty, seconds=seconds, **parts(HERE, "list", (NEWS,), **rest))
 
 
 class Chip(gr.HTML):
@@ -34,4 +34,4 @@ class Chip(gr.HTML):
     """
 
     def __init__(self, value: dict | None = None, *, opens: str, seconds: float = 4.0, **rest):
-        super().__init__(value=value or {}, opens=opens, seconds=seconds, **parts(HERE, "chip"), **rest)
+        super().__init__(value=value or {}, opens=opens, seconds=seconds, **parts(HERE, "chip", **rest))

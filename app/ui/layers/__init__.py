@@ -19,4 +19,4 @@ class Layers(gr.HTML):
     """Takes no value, and sends none."""
 
     def __init__(self, **rest):
-        super().__init__(**parts(HERE, "layers", [HERE.parent / "overlay" / "room.js"]), **rest)
+        super().__init__(**parts(HERE, "layers", [HERE.parent / "overlay" / "room.js"], **rest))

@@ -52,14 +52,14 @@ class ModelList(gr.HTML):
     data_model = ModelsData
 
     def __init__(self, value: ModelsData | None = None, *, seconds: float = 0.8, **rest):
-        super().__init__(value=value or ModelsData(), seconds=seconds, **parts(HERE, "list", [LINKS]), **rest)
+        super().__init__(value=value or ModelsData(), seconds=seconds, **parts(HERE, "list", [LINKS], **rest))
 
 
 class Facts(gr.HTML):
     """Takes {"facts": [[name, words]], "problem"}, or None."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value, **parts(HERE, "seen", [LINKS]), **rest)
+        super().__init__(value=value, **parts(HERE, "seen", [LINKS], **rest))
 
 
 def told(facts: Iterable[tuple[str, str]], problem: str = "") -> dict:

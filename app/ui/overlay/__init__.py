@@ -51,7 +51,7 @@ class Overlay(gr.HTML):
 
     def __init__(self, value: View | None = None, *, hint: str = "No picture yet.", **rest):
         super().__init__(value=value, hint=hint, palette=list(PALETTE),
-                         skeletons=[each.to_json() for each in SKELETONS], **parts(HERE, "overlay", SCRIPTS), **rest)
+                         skeletons=[each.to_json() for each in SKELETONS], **parts(HERE, "overlay", SCRIPTS, **rest))
 
     def postprocess(self, value: View | None) -> OverlayData | None:
         if value is None:

@@ -17,18 +17,18 @@ class Head(gr.HTML):
     """
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value, **parts(HERE, "head"), **rest)
+        super().__init__(value=value, **parts(HERE, "head", **rest))
 
 
 class Answer(gr.HTML):
     """Takes {"said", "problems", "text", "prompt", "facts"}: what stands under the picture, or None."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value, **parts(HERE, "answer"), **rest)
+        super().__init__(value=value, **parts(HERE, "answer", **rest))
 
 
 class Notice(gr.HTML):
     """Takes {"text", "problem"}: one sentence about the page as a whole, or None."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value, **parts(HERE, "notice"), **rest)
+        super().__init__(value=value, **parts(HERE, "notice", **rest))

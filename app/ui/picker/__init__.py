@@ -54,7 +54,7 @@ class Picker(gr.HTML):
     data_model = PickerData
 
     def __init__(self, value: Offered = Offered(()), **rest):
-        super().__init__(value=value, **parts(HERE, "picker"), **rest)
+        super().__init__(value=value, **parts(HERE, "picker", **rest))
 
     def postprocess(self, value: Offered) -> PickerData:
         ticked = None if value.ticked is None else list(value.ticked)

@@ -31,7 +31,7 @@ class Settings(gr.HTML):
 
     def __init__(self, writes: bool, formed: bool, **rest):
         start = {"prompt": "", "writes": writes, "formed": formed, **UNTOUCHED}
-        super().__init__(value={}, start=start, sizes=SIZES, longest=LONGEST_PROMPT, **parts(HERE, "settings"), **rest)
+        super().__init__(value={}, start=start, sizes=SIZES, longest=LONGEST_PROMPT, **parts(HERE, "settings", **rest))
 
     def postprocess(self, value: Mapping | None) -> dict:
         told = dict(value or {})

@@ -24,7 +24,7 @@ class Strip(gr.HTML):
     data_model = StripData
 
     def __init__(self, value: list[tuple[str, str, str]] | None = None, **rest):
-        super().__init__(value=value or [], **parts(Path(__file__).parent, "strip"), **rest)
+        super().__init__(value=value or [], **parts(Path(__file__).parent, "strip", **rest))
 
     def postprocess(self, value: list[tuple[str, str, str]]) -> StripData:
         return StripData(items=[StripItem(image=FileData(path=path), task=task, question=question)

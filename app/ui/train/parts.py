@@ -24,14 +24,14 @@ class Plan(gr.HTML):
     quarter of a second after the last change."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value or Choice().to_json(), schema=schema(), **parts(HERE, "plan"), **rest)
+        super().__init__(value=value or Choice().to_json(), schema=schema(), **parts(HERE, "plan", **rest))
 
 
 class Check(gr.HTML):
     """Takes {"headline", "mark", "refusals", "warnings", "facts", "examples"}, see told.check; {} shows nothing."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value or {}, **parts(HERE, "check"), **rest)
+        super().__init__(value=value or {}, **parts(HERE, "check", **rest))
 
 
 class Live(gr.HTML):
@@ -39,21 +39,21 @@ class Live(gr.HTML):
     with `_data`: {"id", "seen": what is shown, "log": whether the log is}."""
 
     def __init__(self, value: dict | None = None, *, seconds: float = 1.5, **rest):
-        super().__init__(value=value or {}, seconds=seconds, **parts(HERE, "live", (NEWS, HERE / "chart.js")), **rest)
+        super().__init__(value=value or {}, seconds=seconds, **parts(HERE, "live", (NEWS, HERE / "chart.js"), **rest))
 
 
 class Receipt(gr.HTML):
     """Takes what receipts.told says, {} for nothing."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value or {}, **parts(HERE, "receipt"), **rest)
+        super().__init__(value=value or {}, **parts(HERE, "receipt", **rest))
 
 
 class Runs(gr.HTML):
     """Takes what told.runs says. `select` fires with `_data["id"]`, `input` with `_data["ticked"]`: ids."""
 
     def __init__(self, value: dict | None = None, **rest):
-        super().__init__(value=value or {}, **parts(HERE, "runs"), **rest)
+        super().__init__(value=value or {}, **parts(HERE, "runs", **rest))
 
 
 class Pane(GradioModel):
@@ -89,7 +89,7 @@ class Pairs(gr.HTML):
     data_model = PairsData
 
     def __init__(self, value: PairsData | None = None, **rest):
-        super().__init__(value=value or PairsData(), **parts(HERE, "pairs"), **rest)
+        super().__init__(value=value or PairsData(), **parts(HERE, "pairs", **rest))
 
 
 def shapes(annotations: Sequence[Annotation]) -> list[dict]:

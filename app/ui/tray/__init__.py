@@ -21,7 +21,8 @@ BIGGEST_FILE = 100 * 1024 * 1024  # bytes; the server refuses more, and the brow
 MOST_FILES = 2_000  # in one drop: pictures, lists and zips together
 LONGEST_NAME = 1_000  # characters of a path in a dropped folder
 LONGEST_KEY = 100
-SCRIPTS = ("rows.js", "sending.js", "camera.js", "tray.js")  # one scope, in this order
+HERE = Path(__file__).parent
+SCRIPTS = tuple(HERE / name for name in ("rows.js", "sending.js", "camera.js"))
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,8 @@ class Tray(gr.HTML):
     data_model = TrayData
 
     def __init__(self, value: TrayView | None = None, biggest_file: int = BIGGEST_FILE, **rest):
-        here = Path(__file__).parent
-        script = "\n".join((here / name).read_text("utf-8") for name in SCRIPTS)
         super().__init__(value=value or TrayView(), biggest_file=biggest_file, most_files=MOST_FILES,
-                         longest_caption=LONGEST_QUERY, **(parts(here, "tray") | {"js_on_load": script}), **rest)
+                         longest_caption=LONGEST_QUERY, **parts(HERE, "tray", SCRIPTS, **rest))
 
     def postprocess(self, value: TrayView | None) -> TrayData:
         view = value or TrayView()

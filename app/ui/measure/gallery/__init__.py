@@ -31,7 +31,7 @@ class Gallery(gr.HTML):
     EVENTS = [*gr.HTML.EVENTS, "correct"]
 
     def __init__(self, value: tuple | None = None, **rest):
-        super().__init__(value=value or ([], -1, False), **parts(Path(__file__).parent, "gallery"), **rest)
+        super().__init__(value=value or ([], -1, False), **parts(Path(__file__).parent, "gallery", **rest))
 
     def postprocess(self, value: tuple) -> GalleryData:
         shots, at, editable = value
