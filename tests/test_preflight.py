@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,6 +167,27 @@ def test_minutes_that_do_not_do_for_all_updates_make_them_fewer():
     assert plan.in_minutes(planned, spec, 0.5, 20.0).steps == 80
     assert plan.in_minutes(planned, spec, 0.001, 0.0).steps == 1000
     assert plan.in_minutes(planned, replace(spec, max_steps=1000), 0.5, 10.0).steps == 1000
+
+
+def test_a_step_is_measured_with_its_pictures_and_leaves_the_weights_as_they_are(paligemma, tmp_path):
+    from trainer import data as lessons
+    from trainer import plan
+    runs.run_folder(tmp_path, paligemma, "paligemma", tune="full")
+    spec = TrainSpec(**json.loads((tmp_path / "spec.json").read_text()))
+    known = models.asked(spec)
+    learnt, _ = preflight.data(tmp_path, spec)
+    collate, model = lessons.collator(known, learnt, spec), models.load(spec, known)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+
+    def slowly(rows):
+        time.sleep(1)
+        return collate(rows)
+
+    alone = plan.seconds_of_a_step(model, slowly, [{"row": 0}], spec, 3, workers=0)
+    beside = plan.seconds_of_a_step(model, slowly, [{"row": 0}], spec, 3, workers=1)
+    assert alone > 3 > beside > 0
+    assert all(weight.equal(before[name]) for name, weight in model.state_dict().items())
+    assert all(weight.grad is None for weight in model.parameters())
 
 
 def test_a_batch_that_cannot_be_spread_over_the_processes_is_refused(paligemma):

@@ -183,7 +183,8 @@ def _planned(run, spec: TrainSpec, model, collator, learnt: list[Sample], beside
             found = plan.made(model, spec, len(learnt), some["input_ids"].shape[1], processes)
             if spec.minutes:
                 rows = [{"row": row} for row in range(found.micro_batch)]
-                took = plan.seconds_of_a_step(model, collator(rows), spec, found.accumulation)
+                took = plan.seconds_of_a_step(model, collator, rows, spec, found.accumulation,
+                                              _workers(spec, torch.cuda.is_available()))
                 found = plan.in_minutes(found, spec, took, besides)
             found.save(run.folder)
     run.event("plan", **vars(found), trained=models.trained(model))
