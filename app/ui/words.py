@@ -82,7 +82,7 @@ def said(prediction: Prediction) -> str:
 
 
 def facts(prediction: Prediction) -> str:
-    told = [_plural(prediction.tokens, "token")] if prediction.tokens else []
+    told = [counted(prediction.tokens, "token")] if prediction.tokens else []
     if prediction.seconds_to_first is not None:
         told.append(f"first after {prediction.seconds_to_first:.1f} s")
     told += [f"revision {printable(prediction.revision)[:12]}"] if prediction.revision else []
@@ -103,8 +103,8 @@ def amounts(annotations: Sequence[Annotation]) -> str:
     boxes = sum(1 for each in annotations if each.box)
     points = sum(1 for each in annotations for point in each.points if point.visibility != "absent")
     bare = sum(1 for each in annotations if not each.box and not each.points)
-    counted = [_plural(boxes, "box", "boxes"), _plural(points, "point"), f"{bare} counted"]
-    return ", ".join(words for number, words in zip((boxes, points, bare), counted, strict=True) if number)
+    told = [counted(boxes, "box", "boxes"), counted(points, "point"), f"{bare} counted"]
+    return ", ".join(words for number, words in zip((boxes, points, bare), told, strict=True) if number)
 
 
 def needs(entry: Entry) -> str:
@@ -116,5 +116,6 @@ def needs(entry: Entry) -> str:
     return ", ".join(told)
 
 
-def _plural(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 box`, `1,200 boxes`. `many` is for words whose plural has more than an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

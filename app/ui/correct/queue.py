@@ -17,6 +17,7 @@ from app.types import Dataset
 from app.ui.component import parts, printable
 from app.ui.events import brought
 from app.ui.shown import thumbnail
+from app.ui.words import counted
 
 HERE = Path(__file__).parent
 BEFORE, AFTER = 8, 32  # pictures of the window
@@ -121,7 +122,7 @@ def sample_of(event: gr.EventData) -> str:
 
 
 def _item(each: Queued) -> QueueItem:
-    amount = "" if each.objects is None else "nothing here" if each.objects == 0 else f"{each.objects} objects"
+    amount = "" if each.objects is None else "nothing here" if each.objects == 0 else counted(each.objects, "object")
     differ = f"models differ by {round(each.disagreement * 100)} %" if each.disagreement >= .005 else ""
     return QueueItem(key=each.id, thumb=_thumb(each), name=printable(each.image.name or "picture"),
                      asked=printable(each.query[:LONGEST]), status="flagged" if each.flagged else each.status,

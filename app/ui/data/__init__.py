@@ -10,7 +10,7 @@ from app.types import Dataset
 from app.ui import access, words
 from app.ui.component import HIDDEN, classes, present, seen
 from app.ui.data import forms, reports
-from app.ui.data.parts import Grid, Page, Report, Shelf, counted, cut
+from app.ui.data.parts import Grid, Page, Report, Shelf, cut
 from app.ui.data.saying import hint_of
 from app.ui.data.sources import source
 from app.ui.download import Download, fresh
@@ -21,6 +21,7 @@ from app.ui.jobs import cards as jobs_words
 from app.ui.overlay import Overlay, View
 from app.ui.panel import Notice
 from app.ui.shown import displayable
+from app.ui.words import counted
 from app.workspace import Workspace
 
 AT_A_TIME = 48  # samples on a page
@@ -65,7 +66,7 @@ def tab(here: gr.Tab, workspace: Workspace, examples: list[Example]) -> None:
     def described(now: Dataset, only: Only) -> dict:
         """The words about a dataset, and what its menus offer."""
         choices, last = store.browsing.choices(now.id), store.relabelling.last(now.id)
-        parts = [counted(now.samples, "sample"), f"{len(choices.labels):,} labels"]
+        parts = [counted(now.samples, "sample"), counted(len(choices.labels), "label")]
         parts += [f"{number:,} {'held out' if split == 'val' else 'to train on'}" for split, number in choices.splits]
         kept = store.snapshots.of(now.id)
         return {

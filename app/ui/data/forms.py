@@ -13,8 +13,9 @@ import gradio as gr
 from app import formats, tasks
 from app.types import Snapshot
 from app.ui import words
-from app.ui.data.parts import Report, counted, cut
+from app.ui.data.parts import Report, cut
 from app.ui.panel import Head, Notice
+from app.ui.words import counted
 
 ANY = {"label": "any label", "task": "any task", "split": "both splits", "size": "any size", "source": "any source"}
 SPLITS = {"train": "to train on", "val": "held out"}

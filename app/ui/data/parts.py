@@ -13,6 +13,7 @@ from app.pictures import PictureError
 from app.types import Dataset, Sample
 from app.ui.component import parts, printable
 from app.ui.shown import thumbnail
+from app.ui.words import counted
 
 HERE = Path(__file__).parent
 THUMBS = 4  # of a dataset
@@ -100,10 +101,6 @@ def thumb(sample: Sample) -> FileData | None:
         return FileData(path=thumbnail(sample.images[0]))
     except (PictureError, OSError):
         return None
-
-
-def counted(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def cut(text: str, most: int = LONGEST) -> str:

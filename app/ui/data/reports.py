@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from app import formats
 from app.types import Job
 from app.ui.component import printable
-from app.ui.data.parts import counted, cut
+from app.ui.data.parts import cut
+from app.ui.words import counted
 
 SHOWN = 200  # rows of one table
 LONGEST = 500  # characters of one cell
