@@ -117,6 +117,14 @@ def test_the_adapter_that_is_loaded_says_what_the_tuned_model_said(whole, checkp
         assert torch.equal(tuned.eval()(**batch).logits, plain.eval()(**batch).logits)
 
 
+def test_while_nothing_is_right_yet_those_weights_are_published_that_learnt_the_longest(whole):
+    folder, receipt = whole
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    looks = {event["step"]: event["eval_score"] for event in events if event["name"] == "evaluation" and event["step"]}
+    assert len(looks) > 1 and set(looks.values()) == {0.0}
+    assert receipt["best_step"] == receipt["steps"] == max(looks)
+
+
 def test_the_same_run_gives_the_same_adapter_and_another_seed_another(whole, again, checkpoint, tmp_path):
     trained(again)
     assert same(weights(again), weights(whole[0]))

@@ -107,6 +107,8 @@ class Learner(SFTTrainer):
                                     self.spec.max_tokens, self.watch.answering)
         figures = {f"{metric_key_prefix}_{name}": value for name, value in evaluation.figures(found).items()}
         self.watch.evaluated(self.state, figures, found)
+        if self.state.best_metric == 0:  # nothing was right until now: of those that learnt, the longest is the best
+            self.state.best_metric = None
         self.log(dict(figures))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures

@@ -38,7 +38,8 @@ def wire(workspace: Workspace, tray: Tray, memory: gr.BrowserState, task: gr.Dro
                 now = desks.laid(store, owner, now, samples, len(old) if taken.taken else 0)[1]
         alone = len(samples) == 1  # one picture has no caption of its own: its question is the question
         now = replace(now, question=samples[0].query) if alone else now
-        yield from shown(now, owner, visitor, everything=alone, problems=taken.problems)
+        theirs = alone and now.question != question.strip()  # else what was typed since the files were sent stays
+        yield from shown(now, owner, visitor, everything=theirs, problems=taken.problems)
 
     def select(event: gr.EventData, heard: TrayHeard, told: dict, visitor: gr.Request):
         owner, now = desks.read(told)

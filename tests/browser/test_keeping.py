@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import zipfile
 
 import PIL.Image
 import pytest
 from playwright.sync_api import expect
 
+from app import intake
 from tests.browser.stage import HOLD, Beat, Part
 from tests.browser.test_compare import RING, STAR, boxes, status
 
@@ -47,6 +49,27 @@ def test_six_pictures_with_captions_from_a_list_are_asked_one_after_the_other(vi
     expect(boxes(page, "second")).to_have_count(2)
     expect(page.locator("#panel-first .head-note")).to_have_text("1 agree · 1 missing here")
     expect(page.locator("#panel-second .head-note")).to_have_text("1 agree · 1 only here")
+
+
+def test_what_is_typed_while_a_picture_is_on_its_way_stays(visit, stage, many, monkeypatch):
+    page, taken = visit(), threading.Event()
+    take = intake.take
+
+    def slowly(*files, **named):
+        assert taken.wait(60)
+        return take(*files, **named)
+
+    monkeypatch.setattr(intake, "take", slowly)
+    page.set_input_files("#tray .tray-files", str(many[0]))
+    page.locator("#question textarea").fill("green moon")
+    page.wait_for_timeout(500)  # for the browser to tell the server what it tells
+    taken.set()
+    expect(page.locator("#tray")).to_contain_text("photo 0.png")
+    expect(page.locator("#panel-first .overlay-svg")).to_have_attribute("viewBox", "0 0 300 200")
+    expect(page.locator("#question textarea")).to_have_value("green moon")
+    page.click("#run")
+    expect(status(page, "second")).to_contain_text("answered ·")
+    assert {ask.request.names for ask in stage.asked} == {("green moon",)}
 
 
 def test_one_of_several_pictures_can_be_tried_first(visit, stage, many):
