@@ -205,6 +205,8 @@ def _judgement(word: str, main: Paired, pictures: int, blind: dict) -> str:
         return f"Not by looking: {moved} {on}, {other} as well."
     if word == UNCLEAR and main.verdict == BETTER:
         return f"No clear difference: {moved} {on}{sure}, {other}, which is too near to say that it looks."
+    if word == UNCLEAR and main.interval and not main.interval[0] <= 0 <= main.interval[1]:
+        return f"No clear difference: {moved} {on}, but on so few of them that it may be chance."
     return f"{word.capitalize()}: {moved} {on}{sure}."
 
 

@@ -59,6 +59,17 @@ def told(base, tuned, blind=None, **more) -> dict:
     return found
 
 
+def test_a_gain_on_a_few_of_the_pictures_may_be_chance_and_says_so():
+    samples = [sample(str(number), Annotation("cell", (10.0 * number, 10.0, 10.0 * number + 40, 50.0)), query="cell")
+               for number in range(23)]
+    tuned = [said(one, *one.truth) if number < 5 else said(one) for number, one in enumerate(samples)]
+    found = told([said(one) for one in samples], tuned)
+    main = next(one for one in found["metrics"] if one["name"] == "f1")
+    assert main["interval"][0] > 0 and found["verdict"]["word"] == "no clear difference"
+    sentence = found["verdict"]["sentences"][0]
+    assert "but on so few of them that it may be chance" in sentence and "95% sure" not in sentence
+
+
 def test_a_model_that_learnt_to_see_is_called_better():
     samples = world(30)
     found = told(seeing(samples, 0.3, 1), seeing(samples, 0.9, 2))
