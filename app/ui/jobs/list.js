@@ -49,6 +49,7 @@ function fill(parts, told) {
     acts.replaceChildren(...told.acts.map(act => {
       const button = document.createElement('button');
       button.type = 'button';
+      button.className = 'quiet';
       button.textContent = ACTS[act][0];
       button.dataset.act = act;
       button.addEventListener('click', () => {
