@@ -73,6 +73,7 @@ function magnify(by, from, to = from) {
 // An object that the keyboard reached is brought into sight, and enlarging keeps it there.
 function reveal(annotation) {
   if (!annotation || zoom().times === 1) return;
+  frame();   // keys come faster than frames of the screen
   const [x, y] = middle(annotation), [left, top, right, bottom] = sight, edge = (right - left) / 20;
   if (x < left + edge || x > right - edge || y < top + edge || y > bottom - edge) aim(annotation, zoom().times);
 }
