@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from dataclasses import replace
@@ -17,6 +18,7 @@ from playwright.sync_api import expect
 
 from app import pictures, training
 from app.types import Annotation, ModelSpec, Sample
+from app.ui.train.offering import Offering
 from tests import runs
 from tests.test_datasets import unlike
 
@@ -192,6 +194,27 @@ def test_a_training_is_checked_started_watched_stopped_resumed_read_and_deleted(
     expect(page.locator("#train-acted")).to_contain_text("were deleted", timeout=SLOW)
     expect(page.locator(".runs-row")).to_have_count(2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+def test_what_is_set_while_the_tab_opens_stays(visit, stage, cells, monkeypatch):
+    page, takes, go_on = opened(visit), Offering.takes, threading.Event()
+    setting(page, "Seed", "7")
+    expect(page.locator(".plan-count")).to_have_text("· 1 changed")
+    page.wait_for_timeout(1000)  # it is remembered a moment after it was typed
+    page.get_by_role("tab", name="Compare").click()
+    monkeypatch.setattr(Offering, "takes", lambda self, model: go_on.wait(60) and takes(self, model))
+    page.get_by_role("tab", name="Fine-tune").click()
+    setting(page, "Seed", "5")
+    go_on.set()
+    page.wait_for_timeout(2000)
+    page.get_by_label(re.compile("^Rank")).focus()  # what is typed in does not change under one's hands
+    setting(page, "Rank", "8")
+    expect(page.get_by_label(re.compile("^Seed"))).to_have_value("5")
+    expect(page.locator(".plan-count")).to_have_text("· 2 changed")
+    page.wait_for_timeout(1000)
+    page.reload()
+    page.get_by_role("tab", name="Fine-tune").click()
+    expect(page.get_by_label(re.compile("^Seed"))).to_have_value("5")
 
 
 def test_a_spec_is_saved_and_loaded_and_new_corrections_are_worth_a_training(visit, stage, cells, tmp_path):

@@ -107,15 +107,16 @@ class Train:
         form, trusted = self.form, access.is_operator(self.workspace, visitor)
         datasets, models = self.offering.datasets(), self.offering.models()
         dataset, model = _kept(chosen.dataset, datasets), _kept(chosen.model, models)
-        chosen = replace(chosen, dataset=dataset or "", model=model or "")
+        given, chosen = chosen, replace(chosen, dataset=dataset or "", model=model or "")
         ready = bool(trusted and dataset and model)
-        said = said or {"text": "" if trusted else offering.CLOSED}
-        return {self.chosen: chosen.to_json(), form.dataset: gr.update(choices=datasets, value=dataset),
+        line = said or {"text": "" if trusted else offering.CLOSED}
+        remembers = chosen.to_json() if said or chosen != given else gr.skip()  # else what is typed meanwhile is newer
+        return {self.chosen: remembers, form.dataset: gr.update(choices=datasets, value=dataset),
                 form.model: gr.update(choices=models, value=model),
                 form.plan: chosen.choice.to_json() | {"takes": self.offering.takes(chosen.model),
-                                                      "closed": not trusted},
+                                                      "closed": not trusted, "remembered": not said},
                 form.start: gr.update(interactive=ready), form.check: gr.update(interactive=ready),
-                form.said: words.sentence(**said), self.example: gr.update(visible=not datasets and trusted),
+                form.said: words.sentence(**line), self.example: gr.update(visible=not datasets and trusted),
                 **self._follows(chosen), **self._looked(at, visitor)}
 
     def _follows(self, chosen: Chosen) -> dict:

@@ -21,7 +21,8 @@ SIDE = 480  # pixels of a picture beside others: twice what a card shows of it
 
 class Plan(gr.HTML):
     """How thorough, and every setting. Holds {"preset", "changed", "takes": {preset: words}, "closed"}; `input` fires a
-    quarter of a second after the last change."""
+    quarter of a second after the last change. What comes with "keep" leaves the choices as they are; what is
+    "remembered" does once a person has made one."""
 
     def __init__(self, value: dict | None = None, **rest):
         super().__init__(value=value or Choice().to_json(), schema=schema(), **parts(HERE, "plan", **rest))

@@ -5,7 +5,7 @@ const find = selector => element.querySelector(selector);
 const cards = find('.plan-cards'), groups = find('.plan-groups'), reset = find('.plan-reset');
 const name = `plan-${Math.random().toString(36).slice(2)}`;
 const inputs = new Map(), radios = new Map();   // by the name of the setting; by that of the preset
-let resting = 0, mine = {};   // mine: what is chosen here, and whether it can be
+let resting = 0, mine = {}, touched = false;   // mine: what is chosen here, and whether it can be
 
 const now = () => ({preset: props.schema.presets[0].name, changed: {}, ...props.value});
 
@@ -17,6 +17,7 @@ function made(tag, kind, text) {
 }
 
 function tell(news) {
+  touched = true;
   props.value = {...now(), ...news};
   remember();
   show();
@@ -110,11 +111,12 @@ function minutes(number) { return number < 90 ? `${number} min` : `${number / 60
 
 function remember() { const {preset, changed, closed} = now(); mine = {preset, changed, closed}; }
 
-// News about what the choices take must not undo a choice that was made while they were on their way.
+// News about what the choices take, and what is remembered when the tab opens, must not undo a choice that was made while
+// they were on their way.
 function hear() {
-  const {keep, ...value} = props.value || {};
-  if (keep) props.value = {...value, ...mine};
-  else remember();
+  const {keep, remembered, ...value} = props.value || {};
+  props.value = keep || remembered && touched ? {...value, ...mine, closed: value.closed ?? mine.closed} : value;
+  remember();
   show();
 }
 
