@@ -98,7 +98,7 @@ def test_a_comparison_survives_kill_9(tmp_path, comparison, kills):
 
 
 def test_two_processes_write_at_once_and_neither_waits_for_the_other_to_end(tmp_path, comparison):
-    home, count = tmp_path / "home", 60
+    home, count = tmp_path / "home", 300  # a second or so: a busy machine lets one process run for a tenth of it
     both = [started(home, comparison, name, count) for name in ("page", "command")]
     go(*both)
     for process in both:
@@ -111,4 +111,5 @@ def test_two_processes_write_at_once_and_neither_waits_for_the_other_to_end(tmp_
         "select json_extract(answer, '$.text') from prediction order by seq")]
     connection.close()
     turns = [len(list(run)) for _, run in itertools.groupby(order)]
-    assert len(turns) > 30, f"one was held up: so many rows at a time came from either: {turns}"
+    # One that waited for the other's end would give 2 turns.
+    assert len(turns) > 8, f"one was held up: so many rows at a time came from either: {turns}"
