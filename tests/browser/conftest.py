@@ -20,11 +20,11 @@ from tests.browser.stage import Shelf, Stage
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """A whole browser on a busy machine may miss a limit of time: its tests have a second try, and the last line names
-    those that needed it. One that needs it twice has a fault."""
+    """A whole browser on a busy machine may miss a limit of time: its tests have two more tries, and the last line names
+    those that needed one. One that needs it in two runs has a fault."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
