@@ -20,8 +20,8 @@ from tests.browser.stage import Shelf, Stage
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """A whole browser on a busy machine may miss a limit of time: its tests have two more tries, and the last line names
-    those that needed one. One that needs it in two runs has a fault."""
+    """A whole browser on a busy machine may miss a limit of time: its tests have two more tries, and the last line
+    names those that needed one. One that needs it in two runs has a fault."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.flaky(reruns=2))
