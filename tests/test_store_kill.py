@@ -111,5 +111,4 @@ def test_two_processes_write_at_once_and_neither_waits_for_the_other_to_end(tmp_
         "select json_extract(answer, '$.text') from prediction order by seq")]
     connection.close()
     turns = [len(list(run)) for _, run in itertools.groupby(order)]
-    # One that waited for the other's end would give 2 turns.
-    assert len(turns) > 8, f"one was held up: so many rows at a time came from either: {turns}"
+    assert len(turns) > 30, f"one was held up: so many rows at a time came from either: {turns}"

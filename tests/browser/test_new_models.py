@@ -89,6 +89,7 @@ def test_a_model_that_came_later_is_asked_taken_and_voted_for_like_the_others(pa
     stage.parts["later"] = Part((Beat("once more", (STAR,)),))
     later.locator(".panel-again").click()
     expect(later.locator(".head-status")).to_contain_text("1 box ·")  # done, and not only drawn
+    expect(later.locator(".overlay-box")).to_have_count(1)
 
     page.get_by_role("button", name="Which is best? Vote blind").click()
     letter = page.locator("[id^=panel-seat][data-letter]").get_attribute("data-letter")
